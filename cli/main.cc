@@ -1,0 +1,94 @@
+// psephos: the command-line tool. Every party of an election has its own group of commands; they
+// exchange files, so that each can work on a machine of its own.
+#include <csignal>
+#include <cstdio>
+
+#include "psephos/version.h"
+
+#include "cli/common.h"
+
+namespace psephos::cli {
+namespace {
+
+// The subcommand the user had reached when parsing stopped: "trustee commit".
+std::string reached(const CLI::App& app) {
+  for (const CLI::App* sub : app.get_subcommands()) {
+    const std::string below = reached(*sub);
+    return sub->get_name() + (below.empty() ? "" : " " + below);
+  }
+  return "";
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string command = "psephos" + (reached(app).empty() ? "" : " " + reached(app));
+  std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", command.c_str(), error.what(),
+               command.c_str());
+  return kExitUsage;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("psephos: end-to-end verifiable secret-ballot elections", "psephos");
+  Context context;
+  app.set_version_flag("--version", "psephos " + std::string(kVersion));
+  app.add_option("--threads", context.threads, "threads to work with; 0: one for each core")
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+  app.add_flag("--json", context.json, "report in JSON, where a command reports");
+  app.add_option("--password-file", context.password_file,
+                 "file with the password of the key or wallet; else PSEPHOS_PASSWORD in the\n"
+                 "environment, else it is asked for")
+      ->type_name("FILE");
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_manifest(app, context);
+  add_authority(app, context);
+  add_trustee(app, context);
+  add_registrar(app, context);
+  add_voter(app, context);
+  add_box(app, context);
+  add_log(app, context);
+  add_verify(app, context);
+  add_export(app, context);
+  add_run(app, context);
+  app.footer(
+      "A whole election, in the order of its commands:\n"
+      "  manifest new · manifest check · authority new\n"
+      "  trustee new · registrar new · box new              each gives a card to the authority\n"
+      "  election new · trustee commit, reveal, share, confirm (election add after each round)\n"
+      "  election open · registrar start, roll · box start\n"
+      "  voter enrol · registrar issue · voter receive, vote, cast · box accept · voter track\n"
+      "  election close, tally · trustee decrypt · election add, result\n"
+      "  verify · export\n"
+      "Exit codes: 0 yes or done; 1 a check said no, or the input is wrong; 2 wrong use or wrong\n"
+      "time; 3 the machine did not do its part.");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  return context.result;
+}
+
+}  // namespace
+}  // namespace psephos::cli
+
+int main(int argc, char** argv) {
+  // A reader that went away shows as an error of a write.
+  std::signal(SIGPIPE, SIG_IGN);
+  int result = psephos::cli::kExitEnvironment;
+  try {
+    result = psephos::cli::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "psephos: %s\n", error.what());
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fputs("psephos: standard output cannot be written to\n", stderr);
+    return psephos::cli::kExitEnvironment;
+  }
+  return result;
+}

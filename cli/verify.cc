@@ -1,0 +1,140 @@
+// `psephos verify`: all fifteen checks over a record, as a table or as JSON.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "cli/report.h"
+
+namespace psephos::cli {
+
+namespace {
+
+// A receipt or checkpoint is a page of text.
+constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
+
+Result<std::vector<std::string>> read_texts(const std::vector<std::string>& paths) {
+  std::vector<std::string> texts;
+  for (const std::string& path : paths) {
+    PSEPHOS_TRY(const Bytes file, runtime::read_file(path, kMaxNoteBytes));
+    texts.emplace_back(as_text(file));
+  }
+  return texts;
+}
+
+std::string column(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
+std::string describe(const protocol::Fault& fault) {
+  return fault.place + ": " + fault.message +
+         (fault.equation.empty() ? "" : " (" + fault.equation + ")");
+}
+
+}  // namespace
+
+std::string report_json(const protocol::Report& report) {
+  nlohmann::ordered_json json;
+  json["accepted"] = report.accepted();
+  json["title"] = report.title;
+  json["election"] = hex(report.election_id);
+  json["ballots"] = report.num_ballots;
+  json["counted"] = report.num_counted;
+  json["challenges"] = report.num_challenges;
+  json["issued"] = report.num_issued;
+  json["checks"] = nlohmann::ordered_json::array();
+  for (const protocol::CheckReport& check : report.checks) {
+    nlohmann::ordered_json entry;
+    entry["id"] = id(check.check);
+    entry["name"] = title(check.check);
+    entry["status"] = name(check.status);
+    entry["checked"] = check.checked;
+    if (check.status == protocol::Status::not_run) entry["why"] = check.why_not_run;
+    entry["num_faults"] = check.num_faults;
+    entry["faults"] = nlohmann::ordered_json::array();
+    for (const protocol::Fault& fault : check.faults) {
+      entry["faults"].push_back(
+          {{"place", fault.place}, {"message", fault.message}, {"equation", fault.equation}});
+    }
+    json["checks"].push_back(std::move(entry));
+  }
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string report_table(const protocol::Report& report) {
+  constexpr std::size_t kShownFaults = 5;
+  std::string text = "Election: " + (report.title.empty() ? "(unknown)" : report.title) + "\n" +
+                     "Id:       " + hex(report.election_id) + "\n\n";
+  for (const protocol::CheckReport& check : report.checks) {
+    std::string status(name(check.status));
+    if (check.status == protocol::Status::failed) status = "FAILED";
+    text += "  " + column(id(check.check), 5) + column(std::string(title(check.check)), 28) +
+            column(status, 9);
+    if (check.status == protocol::Status::not_run) {
+      text += check.why_not_run;
+    } else {
+      text += std::to_string(check.checked) + " checked";
+      if (check.num_faults > 0) text += ", " + std::to_string(check.num_faults) + " faults";
+    }
+    text += "\n";
+    for (std::size_t i = 0; i < std::min(check.faults.size(), kShownFaults); ++i) {
+      text += "         " + describe(check.faults[i]) + "\n";
+    }
+    if (check.num_faults > kShownFaults) {
+      text += "         … and " + std::to_string(check.num_faults - kShownFaults) +
+              " more (--json shows up to " + std::to_string(protocol::CheckReport::kMaxFaults) +
+              ")\n";
+    }
+  }
+  text += "\n" + std::to_string(report.num_ballots) + " ballots, " +
+          std::to_string(report.num_counted) + " counted, " +
+          std::to_string(report.num_challenges) + " challenged; " +
+          std::to_string(report.num_issued) + " credentials issued\n";
+  text += report.accepted() ? "ACCEPTED: all 15 checks ran and passed.\n"
+                            : "REJECTED: do not rely on this record.\n";
+  return text;
+}
+
+void add_verify(CLI::App& app, Context& context) {
+  struct Options {
+    std::string record;
+    std::vector<std::string> receipts;
+    std::vector<std::string> checkpoints;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "verify", "Check a published record from beginning to end: V1 to V15 of docs/spec.md");
+  command->add_option("RECORD", options->record, "directory of the record")->required();
+  command->add_option("--receipt", options->receipts,
+                      "a voter's receipt; the record must hold what it promises (V15)");
+  command->add_option("--checkpoint", options->checkpoints,
+                      "a checkpoint kept from earlier; the record must continue it (V4)");
+  command->footer(
+      "Exit code 0 only if all fifteen checks ran and passed; 1 if one failed or could not run.\n"
+      "Example: psephos verify ballina-record --receipt my.receipt");
+  bind(*command, context, [options, &context]() -> Result<int> {
+    std::error_code error;
+    if (!fs::is_directory(options->record, error)) {
+      return fail(Errc::environment, options->record + ": is not a directory");
+    }
+    PSEPHOS_TRY(auto receipts, read_texts(options->receipts));
+    PSEPHOS_TRY(auto checkpoints, read_texts(options->checkpoints));
+    const runtime::DirectoryRecord record(options->record);
+    runtime::ThreadExecutor executor(context.threads);
+    protocol::Report report;
+    {
+      ProgressLine progress("verifying");
+      report = protocol::verify({.record = record,
+                                 .evaluator = context.evaluator,
+                                 .executor = executor,
+                                 .receipts = std::move(receipts),
+                                 .checkpoints = std::move(checkpoints),
+                                 .progress = progress.callback()});
+    }
+    const std::string text = context.json ? report_json(report) : report_table(report);
+    std::fputs(text.c_str(), stdout);
+    return report.accepted() ? kExitOk : kExitRejected;
+  });
+}
+
+}  // namespace psephos::cli

@@ -1,0 +1,393 @@
+// `psephos voter`: a voter's wallet.
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "psephos/protocol/wallet.h"
+
+#include "cli/common.h"
+#include "cli/json.h"
+#include "cli/record.h"
+
+namespace psephos::cli {
+
+namespace {
+
+using protocol::Election;
+using protocol::Manifest;
+using protocol::Wallet;
+
+constexpr std::size_t kMaxResponseBytes = 4096;
+
+struct Options {
+  std::string record;
+  std::string wallet;
+  std::string style;
+  std::string voter;
+  std::vector<std::string> codes;
+  std::string code;
+  std::string out;
+  std::vector<std::string> responses;
+  std::vector<std::string> choices;
+  bool again = false;
+};
+
+// A wallet at work: locked, so that no other process uses the same randomness.
+struct OpenWallet {
+  Lock lock;
+  Wallet wallet;
+};
+
+Result<OpenWallet> open_wallet(const Context& context, const Options& options,
+                               const Election& election) {
+  PSEPHOS_TRY(Lock lock, Lock::acquire(options.wallet));
+  PSEPHOS_TRY(const SecretBuffer content, load_secret(context, "wallet", options.wallet));
+  PSEPHOS_TRY(Wallet wallet, in_file(options.wallet, Wallet::load(content, election)));
+  return OpenWallet{.lock = std::move(lock), .wallet = std::move(wallet)};
+}
+
+Result<void> save(Context& context, const Options& options, const Wallet& wallet) {
+  return save_secret(context, "wallet", options.wallet, wallet.save(), Overwrite::replace);
+}
+
+std::string request_name(std::uint32_t registrar) {
+  return "request-" + std::to_string(registrar) + ".request";
+}
+
+// One code is for all registrars; else there is one for each, in their order.
+Result<std::string> code_for(const Options& options, const Manifest& manifest,
+                             std::uint32_t registrar) {
+  if (options.codes.size() == 1) {
+    return options.codes.front();
+  }
+  if (options.codes.size() != manifest.num_registrars()) {
+    return fail(Errc::misuse, "--code: " + std::to_string(options.codes.size()) + " codes for " +
+                                  std::to_string(manifest.num_registrars()) +
+                                  " registrars; give one for each, in their order, or one alone");
+  }
+  return options.codes[registrar];
+}
+
+Result<int> enrol(Context& context, const Options& options) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  const Manifest& manifest = election->manifest();
+  PSEPHOS_TRY(const std::uint32_t style, find_style(manifest, options.style));
+  std::error_code error;
+  const bool is_new = !fs::exists(options.wallet, error);
+  std::optional<OpenWallet> opened;
+  if (!is_new) {
+    PSEPHOS_TRY(opened, open_wallet(context, options, *election));
+    if (opened->wallet.style() != style) {
+      return fail(Errc::misuse, options.wallet + ": is for the ballot style \"" +
+                                    manifest.styles[opened->wallet.style()].id + "\"");
+    }
+  }
+  PSEPHOS_TRY(Wallet wallet, is_new ? Wallet::create(*election, style, context.random)
+                                    : Result<Wallet>(std::move(opened->wallet)));
+  const auto missing = wallet.missing(*election);
+  if (missing.empty()) {
+    return fail(Errc::misuse, options.wallet + ": every registrar has signed already");
+  }
+  std::vector<NewFile> requests;
+  std::vector<fs::path> outputs = {};
+  for (const std::uint32_t registrar : missing) {
+    PSEPHOS_TRY(std::string code, code_for(options, manifest, registrar));
+    PSEPHOS_TRY(const auto request, wallet.request(*election, registrar, options.voter,
+                                                   std::move(code), context.random));
+    // A request holds the voter's code: nobody else's business.
+    requests.push_back({fs::path(options.out) / request_name(registrar), request.encode(),
+                        runtime::FileMode::owner_only});
+    outputs.push_back(requests.back().path);
+  }
+  PSEPHOS_CHECK_OK(check_new(outputs));
+  PSEPHOS_CHECK_OK(save_secret(context, "wallet", options.wallet, wallet.save(),
+                               is_new ? Overwrite::refuse : Overwrite::replace));
+  PSEPHOS_CHECK_OK(write_new_files(requests));
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    std::printf("%s: for %s\n", requests[i].path.c_str(),
+                registrar_name(manifest, missing[i]).c_str());
+  }
+  return kExitOk;
+}
+
+Result<int> receive(Context& context, const Options& options) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  std::vector<protocol::EnrolmentResponse> responses;
+  for (const std::string& file : options.responses) {
+    PSEPHOS_TRY(const Bytes content, runtime::read_file(file, kMaxResponseBytes));
+    PSEPHOS_TRY(auto response,
+                in_file(file, protocol::EnrolmentResponse::decode(content, election->manifest())));
+    responses.push_back(std::move(response));
+  }
+  PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    PSEPHOS_CHECK_OK(in_file(options.responses[i], opened.wallet.receive(*election, responses[i])));
+  }
+  PSEPHOS_CHECK_OK(save(context, options, opened.wallet));
+  const auto missing = opened.wallet.missing(*election);
+  for (const std::uint32_t registrar : missing) {
+    std::printf("still missing: %s\n", registrar_name(election->manifest(), registrar).c_str());
+  }
+  if (missing.empty()) {
+    std::printf("the credential is complete\n");
+  }
+  return kExitOk;
+}
+
+// The cells of a ballot in the order of the style's contests, from CONTEST=CELL arguments.
+Result<std::vector<std::string>> read_choices(const Options& options, const Manifest& manifest,
+                                              std::uint32_t style) {
+  const auto& contests = manifest.styles[style].contests;
+  std::vector<std::string> cells(contests.size());
+  std::vector<bool> named(contests.size());
+  for (const std::string& choice : options.choices) {
+    const std::size_t equals = choice.find('=');
+    if (equals == std::string::npos) {
+      return fail(Errc::malformed, "--choice " + choice + ": write CONTEST=CELL");
+    }
+    const std::string id = choice.substr(0, equals);
+    const auto found = std::ranges::find(
+        contests, id, [&](std::uint32_t contest) { return manifest.contests[contest].id; });
+    if (found == contests.end()) {
+      return fail(Errc::malformed, "--choice " + choice + ": the ballot style \"" +
+                                       manifest.styles[style].id + "\" has no contest \"" + id +
+                                       "\"");
+    }
+    const auto position = static_cast<std::size_t>(found - contests.begin());
+    if (named[position]) {
+      return fail(Errc::malformed, "--choice: the contest \"" + id + "\" is named twice");
+    }
+    named[position] = true;
+    cells[position] = choice.substr(equals + 1);
+  }
+  return cells;
+}
+
+Result<int> vote(Context& context, const Options& options) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
+  Wallet& wallet = opened.wallet;
+  PSEPHOS_TRY(const auto cells, read_choices(options, election->manifest(), wallet.style()));
+  PSEPHOS_TRY(auto votes, protocol::parse_votes(election->manifest(), wallet.style(), cells));
+  const bool replaced = wallet.has_prepared();
+  PSEPHOS_TRY(const auto code,
+              in_file(options.wallet, wallet.prepare(*election, std::move(votes), context.random)));
+  PSEPHOS_CHECK_OK(save(context, options, wallet));
+  if (context.json) {
+    print_json({{"tracking_code", protocol::print(code)}, {"replaced", replaced}});
+  } else {
+    std::printf("%s\n", protocol::print(code).c_str());
+  }
+  std::fprintf(
+      stderr,
+      "%sNote the tracking code. Now decide: `voter cast` sends this ballot; `voter challenge`\n"
+      "shows what was encrypted instead, to test this device, and you vote again.\n",
+      replaced ? "The ballot encrypted before was thrown away.\n" : "");
+  return kExitOk;
+}
+
+enum class Decision : std::uint8_t { cast, challenge };
+
+Result<int> send(Context& context, Decision decision, const Options& options) {
+  const fs::path out = options.out;
+  PSEPHOS_CHECK_OK(check_new(std::span(&out, 1)));
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
+  Wallet& wallet = opened.wallet;
+  const bool challenged = decision == Decision::challenge;
+  if (options.again) {
+    const auto& sent = wallet.sent();
+    const auto last = std::find_if(sent.rbegin(), sent.rend(), [&](const Wallet::Sent& entry) {
+      return entry.challenged == challenged;
+    });
+    if (last == sent.rend()) {
+      return fail(Errc::misuse, options.wallet + ": holds no ballot that was " +
+                                    (challenged ? "challenged" : "cast"));
+    }
+    PSEPHOS_CHECK_OK(write_new_file(out, last->entry));
+  } else {
+    PSEPHOS_TRY(const Bytes entry,
+                in_file(options.wallet, challenged ? wallet.challenge(*election, context.random)
+                                                   : wallet.cast(*election, context.random)));
+    // What the wallet has given away must never be used again: it forgets before the file exists.
+    PSEPHOS_CHECK_OK(save(context, options, wallet));
+    PSEPHOS_CHECK_OK(write_new_file(out, entry));
+  }
+  return kExitOk;
+}
+
+std::string found_text(const FoundEntry& entry) {
+  if (entry.challenge) {
+    return "challenged, not counted";
+  }
+  if (entry.superseded_by.has_value()) {
+    return "replaced by entry " + std::to_string(*entry.superseded_by);
+  }
+  return "counted, as far as this record goes";
+}
+
+Result<int> track(Context& context, const Options& options) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  const std::uint32_t num_shards = election->manifest().shards;
+  std::vector<protocol::TrackingCode> codes;
+  std::vector<std::uint32_t> shards;
+  if (!options.code.empty()) {
+    PSEPHOS_TRY(const auto code, in_file("--code", protocol::parse_tracking_code(options.code)));
+    codes.push_back(code);
+    for (std::uint32_t shard = 0; shard < num_shards; ++shard) {
+      shards.push_back(shard);
+    }
+  } else {
+    PSEPHOS_TRY(const auto opened, open_wallet(context, options, *election));
+    for (const Wallet::Sent& sent : opened.wallet.sent()) {
+      codes.push_back(sent.code);
+    }
+    if (codes.empty()) {
+      return fail(Errc::misuse, options.wallet + ": has neither cast nor challenged a ballot");
+    }
+    shards.push_back(protocol::shard_of(opened.wallet.credential(), num_shards));
+  }
+  PSEPHOS_TRY(const auto found, find_entries(context, record, *election, shards, codes));
+  Json out = Json::array();
+  for (const auto& code : codes) {
+    const auto entry = found.find(code);
+    const bool there = entry != found.end();
+    const std::string log = there ? Manifest::box_log(entry->second.shard) : "";
+    if (!context.json) {
+      std::printf(
+          "%s: %s\n", protocol::print(code).c_str(),
+          there ? (entry_name(log, entry->second.index) + ", " + found_text(entry->second)).c_str()
+                : "not in the record");
+      continue;
+    }
+    Json row = {{"tracking_code", protocol::print(code)}, {"found", there}};
+    if (there) {
+      row["log"] = log;
+      row["index"] = entry->second.index;
+      row["challenged"] = entry->second.challenge;
+      row["superseded_by"] =
+          entry->second.superseded_by.has_value() ? Json(*entry->second.superseded_by) : Json();
+    }
+    out.push_back(std::move(row));
+  }
+  if (context.json) {
+    print_json(out);
+  }
+  const auto absent = codes.size() - found.size();
+  if (absent != 0) {
+    return fail(Errc::rejected, options.record + ": " + std::to_string(absent) + " of " +
+                                    std::to_string(codes.size()) + " codes not found");
+  }
+  return kExitOk;
+}
+
+CLI::App* add_command(CLI::App& group, const char* name, const char* purpose, const char* flow,
+                      Options& options) {
+  CLI::App* command = group.add_subcommand(name, purpose);
+  command->add_option("RECORD", options.record, "the record, as published")->required();
+  command->footer(flow);
+  return command;
+}
+
+CLI::Option* add_wallet(CLI::App& command, Options& options, const char* help) {
+  return command.add_option("--wallet", options.wallet, help)->type_name("FILE");
+}
+
+}  // namespace
+
+void add_voter(CLI::App& app, Context& context) {
+  CLI::App* group = app.add_subcommand(
+      "voter", "Enrol, vote, cast or challenge, and find the ballot in the record");
+  group->require_subcommand(1);
+  auto options = std::make_shared<Options>();
+  constexpr const char* kWallet = "this voter's wallet";
+
+  CLI::App* join = add_command(
+      *group, "enrol", "Make a wallet, and a request for a credential to each registrar",
+      "Writes DIR/request-R.request for each registrar that has not signed yet; send each to its\n"
+      "registrar, which answers with a response. Run again, it writes the same requests.\n"
+      "Example: psephos voter enrol record --wallet my.wallet --style north --voter 1017\n"
+      "         --code k7m2-p9xd-34vt-q8rz --out requests",
+      *options);
+  add_wallet(*join, *options, "this voter's wallet; made if it is not there")->required();
+  join->add_option("--style", options->style, "ballot style, from the voter's notification")
+      ->required()
+      ->type_name("ID");
+  join->add_option("--voter", options->voter, "voter id, from the notification")
+      ->required()
+      ->type_name("ID");
+  join->add_option("--code", options->codes,
+                   "one-time code; several registrars' codes in their order")
+      ->required()
+      ->type_name("CODE");
+  join->add_option("--out", options->out, "directory for the requests")
+      ->required()
+      ->type_name("DIR");
+  bind(*join, context, [options, &context] { return enrol(context, *options); });
+
+  CLI::App* take = add_command(
+      *group, "receive", "Take the registrars' responses into the wallet",
+      "When every registrar has answered, the credential is complete and the voter can vote.\n"
+      "Example: psephos voter receive record --wallet my.wallet request-0.response",
+      *options);
+  add_wallet(*take, *options, kWallet)->required();
+  take->add_option("RESPONSE", options->responses, "response files")->required();
+  bind(*take, context, [options, &context] { return receive(context, *options); });
+
+  CLI::App* choose = add_command(*group, "vote", "Encrypt a vote and show its tracking code",
+                                 "A cell is `2` for one option, `1|4` for several, `3:5|8:2` for "
+                                 "points; options count from 1.\n"
+                                 "Contests not named are left empty. Nothing is sent yet: cast or "
+                                 "challenge what was encrypted.\n"
+                                 "Example: psephos voter vote record --wallet my.wallet --choice "
+                                 "mayor=2 --choice budget='1:4|3:2'",
+                                 *options);
+  add_wallet(*choose, *options, kWallet)->required();
+  choose->add_option("--choice", options->choices, "a choice, once for each contest")
+      ->type_name("CONTEST=CELL");
+  bind(*choose, context, [options, &context] { return vote(context, *options); });
+
+  const auto add_send = [&](const char* name, const char* purpose, const char* flow,
+                            Decision decision) {
+    CLI::App* command = add_command(*group, name, purpose, flow, *options);
+    add_wallet(*command, *options, kWallet)->required();
+    command->add_option("--out", options->out, "file to write, for the ballot box")
+        ->required()
+        ->type_name("FILE");
+    command->add_flag("--again", options->again, "write the last one again: its file was lost");
+    bind(*command, context,
+         [options, &context, decision] { return send(context, decision, *options); });
+  };
+  add_send("cast", "Turn the encrypted vote into a ballot for the box",
+           "Send the file to the ballot box, keep the receipt it answers with.\n"
+           "Example: psephos voter cast record --wallet my.wallet --out my.ballot",
+           Decision::cast);
+  add_send("challenge", "Open the encrypted vote instead of casting it, to test this device",
+           "The box publishes it with its content: look there that the tracking code is the one "
+           "shown and\n"
+           "that it encrypted what you chose. It does not count; vote again afterwards.\n"
+           "Example: psephos voter challenge record --wallet my.wallet --out my.challenge",
+           Decision::challenge);
+
+  CLI::App* find = add_command(*group, "track", "Find what was cast or challenged in a record",
+                               "Exit code 1 if a tracking code is not in the box logs.\n"
+                               "Example: psephos voter track record --code abcd-efgh-…",
+                               *options);
+  CLI::Option* wallet = add_wallet(*find, *options, "look for all that this wallet has sent");
+  CLI::Option* code = find->add_option("--code", options->code, "look for this tracking code")
+                          ->type_name("CODE")
+                          ->excludes(wallet);
+  bind(*find, context, [options, code, wallet, &context]() -> Result<int> {
+    if (code->empty() && wallet->empty()) {
+      return fail(Errc::misuse, "give --wallet or --code");
+    }
+    return track(context, *options);
+  });
+}
+
+}  // namespace psephos::cli

@@ -1,0 +1,136 @@
+#include "psephos/bytes.h"
+
+#include <algorithm>
+
+namespace psephos {
+
+namespace {
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::string_view kBase64Digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// The value of a digit, or 255.
+std::uint8_t digit_value(std::string_view digits, char c) {
+  const auto at = digits.find(c);
+  return at == std::string_view::npos ? 255 : static_cast<std::uint8_t>(at);
+}
+
+}  // namespace
+
+ByteView as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string hex(ByteView bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t b : bytes) {
+    text += kHexDigits[b >> 4];
+    text += kHexDigits[b & 15];
+  }
+  return text;
+}
+
+Result<Bytes> unhex(std::string_view text) {
+  if (text.size() % 2 != 0) return fail(Errc::malformed, "hex text of odd length");
+  Bytes bytes;
+  bytes.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const std::uint8_t high = digit_value(kHexDigits, text[i]);
+    const std::uint8_t low = digit_value(kHexDigits, text[i + 1]);
+    if (high > 15 || low > 15) {
+      return fail(Errc::malformed, "not a lower-case hex digit at position " + std::to_string(i));
+    }
+    bytes.push_back(static_cast<std::uint8_t>(high << 4 | low));
+  }
+  return bytes;
+}
+
+Result<Digest32> unhex32(std::string_view text) {
+  PSEPHOS_TRY(const Bytes bytes, unhex(text));
+  Digest32 digest;
+  if (bytes.size() != digest.size()) {
+    return fail(Errc::malformed, "expected 64 hex digits, found " + std::to_string(text.size()));
+  }
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+std::string base64(ByteView bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < left ? bytes[i + k] : 0U);
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += k <= left ? kBase64Digits[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+Result<Bytes> unbase64(std::string_view text) {
+  if (text.size() % 4 != 0) return fail(Errc::malformed, "base64 text is not padded to groups of 4");
+  Bytes bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const bool last = i + 4 == text.size();
+    std::size_t padding = 0;
+    if (last && text[i + 3] == '=') padding = text[i + 2] == '=' ? 2 : 1;
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::uint8_t value = k < 4 - padding ? digit_value(kBase64Digits, text[i + k]) : 0;
+      if (value > 63) {
+        return fail(Errc::malformed, "not a base64 digit at position " + std::to_string(i + k));
+      }
+      group = group << 6 | value;
+    }
+    for (std::size_t k = 0; k < 3 - padding; ++k) {
+      bytes.push_back(static_cast<std::uint8_t>(group >> (16 - 8 * k)));
+    }
+    if ((padding == 1 && (group & 0xff) != 0) || (padding == 2 && (group & 0xffff) != 0)) {
+      return fail(Errc::malformed, "base64 text has bits set after its last byte");
+    }
+  }
+  return bytes;
+}
+
+bool is_utf8(std::string_view text) {
+  const ByteView b = as_bytes(text);
+  std::size_t i = 0;
+  while (i < b.size()) {
+    const std::uint8_t first = b[i];
+    std::size_t length = 1;
+    std::uint32_t code = first;
+    std::uint32_t least = 0;
+    if (first >= 0x80) {
+      if ((first & 0xe0) == 0xc0) {
+        length = 2, code = first & 0x1fU, least = 0x80;
+      } else if ((first & 0xf0) == 0xe0) {
+        length = 3, code = first & 0x0fU, least = 0x800;
+      } else if ((first & 0xf8) == 0xf0) {
+        length = 4, code = first & 0x07U, least = 0x10000;
+      } else {
+        return false;
+      }
+    }
+    if (length > b.size() - i) return false;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((b[i + k] & 0xc0) != 0x80) return false;
+      code = code << 6 | (b[i + k] & 0x3fU);
+    }
+    if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+    i += length;
+  }
+  return true;
+}
+
+bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
+
+}  // namespace psephos

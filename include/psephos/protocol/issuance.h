@@ -1,0 +1,74 @@
+// Enrolment messages and the registrar's public log, checking half. Spec: docs/spec.md §6.3, §6.4,
+// §8.6.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "psephos/protocol/check.h"
+#include "psephos/protocol/opening.h"
+
+namespace psephos::protocol {
+
+struct EnrolmentRequest {
+  Digest32 election_id{};
+  std::uint32_t registrar = 0;
+  std::uint32_t style = 0;
+  std::string voter;
+  std::string code;
+  Bytes blinded_message;
+
+  static Result<EnrolmentRequest> decode(ByteView bytes, const Manifest& manifest);
+  [[nodiscard]] Bytes encode() const;
+};
+
+struct EnrolmentResponse {
+  Digest32 election_id{};
+  std::uint32_t registrar = 0;
+  std::uint32_t style = 0;
+  Bytes blind_signature;
+
+  static Result<EnrolmentResponse> decode(ByteView bytes, const Manifest& manifest);
+  [[nodiscard]] Bytes encode() const;
+};
+
+// Issuance is an entry of a roll log.
+struct Issuance {
+  Digest32 pseudonym{};
+  std::uint32_t style = 0;
+  Digest32 blinded_digest{};
+
+  // decode reads type ‖ body.
+  static Result<Issuance> decode(ByteView bytes, const Manifest& manifest);
+  [[nodiscard]] Bytes encode() const;
+  friend bool operator==(const Issuance&, const Issuance&) = default;
+};
+
+// IssuanceState is the fold over a roll log (V10).
+class IssuanceState {
+ public:
+  explicit IssuanceState(const Manifest& manifest);
+  // check judges the next issuance: no pseudonym and no blinded message twice, at most `voters` in
+  // all. append also takes it; on a fault the state is unchanged.
+  [[nodiscard]] std::expected<void, Fault> check(const Issuance& issuance) const;
+  std::expected<void, Fault> append(const Issuance& issuance);
+  [[nodiscard]] std::uint64_t issued(std::uint32_t style) const { return issued_[style]; }
+  [[nodiscard]] std::uint64_t total() const { return by_pseudonym_.size(); }
+  // The issuance to a pseudonym, if there was one.
+  [[nodiscard]] const Issuance* find(const Digest32& pseudonym) const;
+
+ private:
+  struct DigestHash {
+    std::size_t operator()(const Digest32& digest) const noexcept;
+  };
+  const Manifest* manifest_;
+  std::unordered_map<Digest32, Issuance, DigestHash> by_pseudonym_;
+  std::unordered_set<Digest32, DigestHash> blinded_;
+  std::vector<std::uint64_t> issued_;
+};
+
+}  // namespace psephos::protocol

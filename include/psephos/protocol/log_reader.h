@@ -1,0 +1,95 @@
+// Reading a log from a record: checkpoint, entries, proofs. Spec: docs/spec.md §7.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "psephos/crypto/merkle.h"
+#include "psephos/crypto/note.h"
+#include "psephos/crypto/tile.h"
+#include "psephos/protocol/storage.h"
+
+namespace psephos::protocol {
+
+// The hash that stands in front of a log's entry 0.
+[[nodiscard]] Digest32 chain_start(std::string_view origin);
+
+// LogReader gives access to one log of a record. It trusts nothing: entries are what the bundles hold;
+// audit compares them with everything else.
+class LogReader {
+ public:
+  // open reads and parses the checkpoint; its origin must be `origin`. Signatures are not verified here.
+  static Result<LogReader> open(const RecordSource& record, std::string log, std::string origin);
+
+  [[nodiscard]] const std::string& log() const { return log_; }
+  [[nodiscard]] const crypto::TreeHead& tree() const { return checkpoint_.tree; }
+  [[nodiscard]] const crypto::Note& note() const { return note_; }
+
+  // The number of bundles, and one of them: up to 256 whole entries from entry 256·index on. The views
+  // point into `storage`.
+  [[nodiscard]] std::uint64_t num_bundles() const;
+  struct Bundle {
+    std::uint64_t first = 0;  // index of the first entry
+    Bytes storage;
+    std::vector<ByteView> entries;
+  };
+  [[nodiscard]] Result<Bundle> bundle(std::uint64_t index) const;
+  // One entry, whole.
+  [[nodiscard]] Result<Bytes> entry(std::uint64_t index) const;
+
+  [[nodiscard]] Result<std::vector<Digest32>> inclusion_proof(std::uint64_t index) const;
+  [[nodiscard]] Result<std::vector<Digest32>> consistency_proof(std::uint64_t old_size) const;
+  // The root over the first `size` entries.
+  [[nodiscard]] Result<Digest32> root(std::uint64_t size) const;
+  // tlog-proof of an entry under this checkpoint, with its SHA-256 as `extra`.
+  [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index) const;
+
+  // Every file this log has in a record: checkpoint, bundles, tiles.
+  [[nodiscard]] std::vector<std::string> files() const;
+
+ private:
+  LogReader() = default;
+  [[nodiscard]] crypto::NodeReader nodes() const;
+  const RecordSource* record_ = nullptr;
+  std::string log_;
+  std::string origin_;
+  crypto::Note note_;
+  crypto::Checkpoint checkpoint_;
+};
+
+// payload_of strips the hash in front: type ‖ body. Errc::malformed if the entry is too short.
+[[nodiscard]] Result<ByteView> payload_of(ByteView entry);
+
+// LogAudit follows a log's entries in order and checks the chain, the tiles and the root (V4).
+class LogAudit {
+ public:
+  explicit LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin);
+  // append the entries of the next bundle. Errors name the entry or the file.
+  Result<void> append(const LogReader::Bundle& bundle);
+  // finish compares the partial tiles and the root with the checkpoint's.
+  Result<void> finish();
+
+ private:
+  const RecordSource* record_;
+  const LogReader* reader_;
+  Digest32 previous_;
+  crypto::MerkleFrontier frontier_;
+  crypto::TileStream tiles_;
+};
+
+// verify_checkpoint: the note has exactly the log's signature first, then witnesses' cosignatures in the
+// policy's order, nothing else, all good, and at least `quorum` of them. Errc::rejected else.
+[[nodiscard]] Result<void> verify_checkpoint(const crypto::Note& note,
+                                             const crypto::NoteVerifier& log_key,
+                                             std::span<const crypto::NoteVerifier> witnesses,
+                                             std::uint32_t quorum);
+
+// check_receipt: Errc::rejected unless the receipt is good for the log of this record (docs/spec.md §7.5).
+// Returns the receipt's entry, whole.
+[[nodiscard]] Result<Bytes> check_receipt(const LogReader& reader,
+                                          const crypto::NoteVerifier& log_key,
+                                          const crypto::LogProof& receipt);
+
+}  // namespace psephos::protocol

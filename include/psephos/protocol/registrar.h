@@ -1,0 +1,83 @@
+// A registrar: checks the roll and blind-signs one credential per voter. Spec: docs/spec.md §6.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "psephos/crypto/blind_rsa_signer.h"
+#include "psephos/crypto/note_signer.h"
+#include "psephos/protocol/executor.h"
+#include "psephos/protocol/issuance.h"
+#include "psephos/protocol/message.h"
+#include "psephos/random.h"
+#include "psephos/secret.h"
+
+namespace psephos::protocol {
+
+// Roll: who may vote, in which style, and the one-time code that proves it to the registrar.
+struct RollEntry {
+  std::uint32_t style = 0;
+  std::string code;
+};
+using Roll = std::map<std::string, RollEntry, std::less<>>;
+
+class Registrar {
+ public:
+  // create makes the log key, the salt key and one RSA key per style, for one election; the
+  // executor spreads key generation over cores.
+  static Result<Registrar> create(const Manifest& manifest, std::uint32_t index, Random& random,
+                                  Executor& executor);
+  static Result<Registrar> load(const SecretBuffer& content);
+  [[nodiscard]] Result<SecretBuffer> save() const;
+
+  [[nodiscard]] std::uint32_t index() const { return index_; }
+  [[nodiscard]] const Digest32& manifest_digest() const { return manifest_digest_; }
+  [[nodiscard]] const crypto::Ed25519PublicKey& log_key() const { return log_key_.public_key(); }
+  [[nodiscard]] Result<std::shared_ptr<const crypto::NoteSigner>> log_signer(
+      const Manifest& manifest) const;
+  // The signed credential keys, one per style of the manifest these keys were made for.
+  [[nodiscard]] std::vector<Message> credential_keys(const Manifest& manifest) const;
+
+  // The voter's name in the public log.
+  [[nodiscard]] Digest32 pseudonym(const Digest32& election_id, std::string_view voter) const;
+
+  // issue decides one request against the roll and the state of the roll log. `issuance` is set if
+  // this is the first answer to this voter: the caller appends it to the log, durably, before it
+  // hands out the response. Errc::rejected: not on the roll, another style, wrong code (one message
+  // for all three: a stranger learns nothing about the roll). Errc::misuse: answered before with
+  // another blinded message, another election or registrar. Errc::malformed: a blinded message the
+  // signer refuses.
+  struct Answer {
+    std::optional<Issuance> issuance;
+    EnrolmentResponse response;
+  };
+  [[nodiscard]] Result<Answer> issue(const Election& election, const Roll& roll,
+                                     const IssuanceState& state,
+                                     const EnrolmentRequest& request) const;
+
+  // compare_roll: every issuance of the log belongs to one voter of the roll and to their style.
+  // Returns faults in words; empty: all do.
+  [[nodiscard]] std::vector<std::string> compare_roll(const Election& election, const Roll& roll,
+                                                      std::span<const Issuance> issued) const;
+
+ private:
+  Registrar(Digest32 manifest_digest, std::uint32_t index, crypto::Ed25519SecretKey log_key,
+            SecretBytes<32> salt_key, std::vector<crypto::RsaSecretKey> keys)
+      : manifest_digest_(manifest_digest),
+        index_(index),
+        log_key_(std::move(log_key)),
+        salt_key_(std::move(salt_key)),
+        keys_(std::move(keys)) {}
+  [[nodiscard]] Result<void> belongs_to(const Manifest& manifest) const;
+
+  Digest32 manifest_digest_;
+  std::uint32_t index_;
+  crypto::Ed25519SecretKey log_key_;
+  SecretBytes<32> salt_key_;
+  std::vector<crypto::RsaSecretKey> keys_;  // per style
+};
+
+}  // namespace psephos::protocol

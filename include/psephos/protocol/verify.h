@@ -1,0 +1,115 @@
+// Verification of a whole record. Spec: docs/spec.md §10.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "psephos/crypto/note.h"
+#include "psephos/crypto/relation.h"
+#include "psephos/protocol/check.h"
+#include "psephos/protocol/executor.h"
+#include "psephos/protocol/main_log.h"
+#include "psephos/protocol/storage.h"
+#include "psephos/protocol/tally.h"
+
+namespace psephos::protocol {
+
+enum class Status : std::uint8_t { not_run, passed, failed };
+[[nodiscard]] std::string_view name(Status status);
+
+struct CheckReport {
+  Check check;
+  Status status = Status::not_run;
+  std::uint64_t checked = 0;     // things looked at: files, messages, entries, equations' owners
+  std::uint64_t num_faults = 0;  // all of them; `faults` keeps the first kMaxFaults
+  std::vector<Fault> faults;
+  std::string why_not_run;
+
+  static constexpr std::size_t kMaxFaults = 100;
+};
+
+// Turnout of one ballot style.
+struct Turnout {
+  std::string style;
+  std::vector<std::uint64_t> issued;  // per registrar
+  std::uint64_t used = 0;             // credentials that stand in a box log
+  std::uint64_t counted = 0;          // counted ballots
+};
+
+// Report is what a verification found. A record is accepted only if every check ran and passed.
+struct Report {
+  std::array<CheckReport, kNumChecks> checks;
+  std::string title;            // of the election, once the manifest is read
+  Digest32 election_id{};       // once the opening is read
+  std::uint64_t num_ballots = 0;     // ballot entries
+  std::uint64_t num_counted = 0;     // counted ballots
+  std::uint64_t num_challenges = 0;
+  std::uint64_t num_issued = 0;      // over all registrars
+  std::vector<Turnout> turnout;      // per style, once all logs are read
+
+  [[nodiscard]] bool accepted() const;
+  [[nodiscard]] const CheckReport& operator[](Check check) const {
+    return checks[static_cast<std::size_t>(check) - 1];
+  }
+  [[nodiscard]] CheckReport& operator[](Check check) {
+    return checks[static_cast<std::size_t>(check) - 1];
+  }
+};
+
+// Progress tells how far a verification is: entries of all logs, done and in all.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
+struct VerifyInput {
+  const RecordSource& record;
+  const crypto::Evaluator& evaluator;
+  Executor& executor;
+  std::vector<std::string> receipts;     // C2SP tlog-proofs handed to the verifier
+  std::vector<std::string> checkpoints;  // earlier checkpoints the auditor kept
+  Progress progress;                     // may be empty
+};
+
+// verify runs V1–V15. It never fails: what cannot be read is a fault.
+[[nodiscard]] Report verify(const VerifyInput& input);
+
+// AuditedBallots is the outcome of V1–V12 as far as they can run before anything is decrypted: made
+// only by audit_ballots, and asked for by whoever computes or decrypts a tally, so that a trustee's tool
+// cannot decrypt what it has not itself verified.
+class AuditedBallots {
+ public:
+  [[nodiscard]] const MainLog& main_log() const { return *main_log_; }
+  [[nodiscard]] const Election& election() const { return *main_log_->election(); }
+  [[nodiscard]] const Aggregate& aggregate() const { return *aggregate_; }
+  [[nodiscard]] const Report& report() const { return report_; }
+
+  // with_tallies is the audit after these tally messages: they are folded into the main log and compared
+  // with the aggregate (V12), so that the ballots need not be read again. Errc::rejected names the fault.
+  [[nodiscard]] Result<AuditedBallots> with_tallies(std::span<const Message> tallies) const;
+
+ private:
+  friend Result<AuditedBallots> audit_ballots(const VerifyInput& input);
+  AuditedBallots() = default;
+  std::shared_ptr<const MainLog> main_log_;
+  std::shared_ptr<const Aggregate> aggregate_;
+  Report report_;
+};
+
+// audit_ballots runs V1–V11 on a closed record that may not be tallied yet, V12 if tallies stand in it, and
+// checks whatever decryptions and results are there (V13, V14) as far as they go. Errc::rejected with the
+// first fault if any fails, Errc::misuse if the polls are not closed.
+[[nodiscard]] Result<AuditedBallots> audit_ballots(const VerifyInput& input);
+
+// read_main_log folds a record's main log without looking at any other: for tools that act on a record in
+// the making. The log's checkpoint, chain and tiles are checked; Errc::rejected names the first fault.
+[[nodiscard]] Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
+                                                             const crypto::Evaluator& evaluator);
+
+// election_result collects the results of a complete main log; units are given by the tallies' aggregate.
+[[nodiscard]] Result<ElectionResult> election_result(const MainLog& main_log,
+                                                     std::span<const std::uint64_t> counted_per_style);
+
+}  // namespace psephos::protocol

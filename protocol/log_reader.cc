@@ -1,0 +1,261 @@
+#include "psephos/protocol/log_reader.h"
+
+#include <algorithm>
+
+#include "protocol/labels.h"
+#include "psephos/crypto/hash.h"
+
+namespace psephos::protocol {
+
+namespace {
+
+// A checkpoint with its signatures: far below this.
+constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
+constexpr std::size_t kDigestBytes = 32;
+
+std::string in_log(const std::string& log, const std::string& file) { return log + "/" + file; }
+
+// The widths of the bundles or tiles of one level of a tree: `full` full ones, then a partial one.
+crypto::TileId tile_id(std::uint64_t index, const crypto::TileShape& shape) {
+  return {index, index < shape.full ? static_cast<std::uint32_t>(crypto::kTileWidth) : shape.partial};
+}
+
+std::uint64_t num_tiles(const crypto::TileShape& shape) {
+  return shape.full + (shape.partial > 0 ? 1 : 0);
+}
+
+}  // namespace
+
+Digest32 chain_start(std::string_view origin) {
+  return crypto::sha256({as_bytes(labels::kLog), as_bytes(origin)});
+}
+
+Result<LogReader> LogReader::open(const RecordSource& record, std::string log,
+                                  std::string origin) {
+  LogReader reader;
+  const std::string path = in_log(log, "checkpoint");
+  PSEPHOS_TRY(const Bytes file, record.read(path, kMaxCheckpointBytes));
+  auto note = crypto::Note::parse(as_text(file));
+  if (!note.has_value()) return within(path, note.error());
+  auto checkpoint = crypto::Checkpoint::parse(note->text);
+  if (!checkpoint.has_value()) return within(path, checkpoint.error());
+  if (checkpoint->origin != origin) {
+    return fail(Errc::rejected, path + ": is a checkpoint of the log \"" + checkpoint->origin +
+                                    "\", not of \"" + origin + "\"");
+  }
+  if (!checkpoint->extensions.empty()) {
+    return fail(Errc::malformed, path + ": has extension lines; a record's checkpoint has none");
+  }
+  reader.record_ = &record;
+  reader.log_ = std::move(log);
+  reader.origin_ = std::move(origin);
+  reader.note_ = std::move(*note);
+  reader.checkpoint_ = std::move(*checkpoint);
+  return reader;
+}
+
+std::uint64_t LogReader::num_bundles() const {
+  return tree().size / crypto::kTileWidth + (tree().size % crypto::kTileWidth != 0 ? 1 : 0);
+}
+
+Result<LogReader::Bundle> LogReader::bundle(std::uint64_t index) const {
+  PSEPHOS_CHECK(index < num_bundles());
+  const std::uint64_t first = index * crypto::kTileWidth;
+  const auto width =
+      static_cast<std::uint32_t>(std::min(crypto::kTileWidth, tree().size - first));
+  const std::string path = in_log(log_, crypto::bundle_path({index, width}));
+  Bundle bundle;
+  bundle.first = first;
+  PSEPHOS_TRY(bundle.storage, record_->read(path, kMaxRecordFileBytes));
+  auto entries = crypto::decode_bundle(bundle.storage, width);
+  if (!entries.has_value()) return within(path, entries.error());
+  bundle.entries = std::move(*entries);
+  return bundle;
+}
+
+Result<Bytes> LogReader::entry(std::uint64_t index) const {
+  if (index >= tree().size) {
+    return fail(Errc::misuse, log_ + " has " + std::to_string(tree().size) +
+                                  " entries; there is no entry " + std::to_string(index));
+  }
+  PSEPHOS_TRY(const Bundle found, bundle(index / crypto::kTileWidth));
+  const ByteView entry = found.entries[index % crypto::kTileWidth];
+  return Bytes(entry.begin(), entry.end());
+}
+
+crypto::NodeReader LogReader::nodes() const {
+  return crypto::nodes_from_tiles(
+      tree().size, [this](unsigned level, const crypto::TileId& id) -> Result<Bytes> {
+        const std::string path = in_log(log_, crypto::tile_path(level, id));
+        PSEPHOS_TRY(Bytes tile, record_->read(path, crypto::kTileWidth * kDigestBytes));
+        if (tile.size() != id.width * kDigestBytes) {
+          return fail(Errc::malformed, path + ": is " + std::to_string(tile.size()) +
+                                           " bytes long, not " +
+                                           std::to_string(id.width * kDigestBytes));
+        }
+        return tile;
+      });
+}
+
+Result<std::vector<Digest32>> LogReader::inclusion_proof(std::uint64_t index) const {
+  return crypto::inclusion_proof(index, tree().size, nodes());
+}
+
+Result<std::vector<Digest32>> LogReader::consistency_proof(std::uint64_t old_size) const {
+  return crypto::consistency_proof(old_size, tree().size, nodes());
+}
+
+Result<Digest32> LogReader::root(std::uint64_t size) const {
+  if (size > tree().size) {
+    return fail(Errc::misuse, log_ + " has only " + std::to_string(tree().size) + " entries");
+  }
+  return crypto::root_of(size, nodes());
+}
+
+Result<crypto::LogProof> LogReader::proof(std::uint64_t index) const {
+  crypto::LogProof proof;
+  PSEPHOS_TRY(const Bytes found, entry(index));
+  const Digest32 digest = crypto::sha256({found});
+  proof.extra = Bytes(digest.begin(), digest.end());
+  proof.index = index;
+  PSEPHOS_TRY(proof.hashes, inclusion_proof(index));
+  proof.checkpoint = note_.print();
+  return proof;
+}
+
+std::vector<std::string> LogReader::files() const {
+  std::vector<std::string> files = {in_log(log_, "checkpoint")};
+  for (const crypto::TileShape& shape : crypto::tile_shapes(tree().size)) {
+    for (std::uint64_t i = 0; i < num_tiles(shape); ++i) {
+      files.push_back(in_log(log_, crypto::tile_path(shape.level, tile_id(i, shape))));
+      if (shape.level == 0) {
+        files.push_back(in_log(log_, crypto::bundle_path(tile_id(i, shape))));
+      }
+    }
+  }
+  return files;
+}
+
+Result<ByteView> payload_of(ByteView entry) {
+  if (entry.size() <= kDigestBytes) {
+    return fail(Errc::malformed, "entry of " + std::to_string(entry.size()) +
+                                     " bytes; the shortest has 33");
+  }
+  return entry.subspan(kDigestBytes);
+}
+
+LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin)
+    : record_(&record),
+      reader_(&reader),
+      previous_(chain_start(origin)),
+      tiles_([this](unsigned level, const crypto::TileId& id, ByteView hashes) -> Result<void> {
+        const std::string path = in_log(reader_->log(), crypto::tile_path(level, id));
+        PSEPHOS_TRY(const Bytes tile, record_->read(path, crypto::kTileWidth * kDigestBytes));
+        if (!equal(tile, hashes)) {
+          return fail(Errc::rejected, path + ": does not hold the hashes of the log's entries");
+        }
+        return {};
+      }) {}
+
+Result<void> LogAudit::append(const LogReader::Bundle& bundle) {
+  PSEPHOS_CHECK(bundle.first == frontier_.size());
+  for (const ByteView entry : bundle.entries) {
+    const std::string place = reader_->log() + " entry " + std::to_string(frontier_.size());
+    if (auto payload = payload_of(entry); !payload.has_value()) {
+      return within(place, payload.error());
+    }
+    if (!equal(entry.first(kDigestBytes), previous_)) {
+      return fail(Errc::rejected,
+                  place + ": does not begin with the SHA-256 of " +
+                      (frontier_.size() == 0 ? std::string("its log's name") : "the entry before it"));
+    }
+    previous_ = crypto::sha256({entry});
+    const Digest32 leaf = crypto::merkle_leaf(entry);
+    frontier_.append(leaf);
+    PSEPHOS_CHECK_OK(tiles_.append(leaf));
+  }
+  return {};
+}
+
+Result<void> LogAudit::finish() {
+  PSEPHOS_CHECK_OK(tiles_.partials());
+  if (frontier_.head() != reader_->tree()) {
+    return fail(Errc::rejected, reader_->log() + "/checkpoint: its root is not that of the log's " +
+                                    std::to_string(frontier_.size()) + " entries");
+  }
+  return {};
+}
+
+Result<void> verify_checkpoint(const crypto::Note& note, const crypto::NoteVerifier& log_key,
+                               std::span<const crypto::NoteVerifier> witnesses,
+                               std::uint32_t quorum) {
+  if (note.signatures.empty() || note.signatures.front().name != log_key.name() ||
+      note.signatures.front().id != log_key.id()) {
+    return fail(Errc::rejected, "checkpoint: its first signature is not by the log's key");
+  }
+  PSEPHOS_CHECK_OK(log_key.verify(note.text, note.signatures.front().signature));
+  std::uint32_t cosignatures = 0;
+  std::size_t next_witness = 0;
+  for (std::size_t i = 1; i < note.signatures.size(); ++i) {
+    const crypto::NoteSignature& signature = note.signatures[i];
+    // Cosignatures stand in the policy's order, so the search only goes forward.
+    while (next_witness < witnesses.size() &&
+           (witnesses[next_witness].name() != signature.name ||
+            witnesses[next_witness].id() != signature.id)) {
+      ++next_witness;
+    }
+    if (next_witness == witnesses.size()) {
+      return fail(Errc::rejected, "checkpoint: signature " + std::to_string(i) + " by \"" +
+                                      signature.name +
+                                      "\" is by no witness of the manifest, or out of its order");
+    }
+    PSEPHOS_CHECK_OK(witnesses[next_witness].verify(note.text, signature.signature));
+    ++next_witness;
+    ++cosignatures;
+  }
+  if (cosignatures < quorum) {
+    return fail(Errc::rejected, "checkpoint: " + std::to_string(cosignatures) +
+                                    " witnesses cosigned it; the manifest asks for " +
+                                    std::to_string(quorum));
+  }
+  return {};
+}
+
+Result<Bytes> check_receipt(const LogReader& reader, const crypto::NoteVerifier& log_key,
+                            const crypto::LogProof& receipt) {
+  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(receipt.checkpoint));
+  PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
+  if (checkpoint.origin != log_key.name()) {
+    return fail(Errc::rejected, "receipt: is for the log \"" + checkpoint.origin + "\", not for \"" +
+                                    log_key.name() + "\"");
+  }
+  if (auto signed_by_log = note.verified_by(std::span(&log_key, 1)); !signed_by_log.has_value()) {
+    return within("receipt", signed_by_log.error());
+  }
+  if (checkpoint.tree.size > reader.tree().size) {
+    return fail(Errc::rejected,
+                "receipt: its checkpoint promises " + std::to_string(checkpoint.tree.size) +
+                    " entries; the record's log has only " + std::to_string(reader.tree().size));
+  }
+  PSEPHOS_TRY(const Digest32 prefix_root, reader.root(checkpoint.tree.size));
+  if (prefix_root != checkpoint.tree.root) {
+    return fail(Errc::rejected,
+                "receipt: the record's log does not continue the log of the receipt's checkpoint");
+  }
+  if (receipt.index >= checkpoint.tree.size) {
+    return fail(Errc::rejected, "receipt: its index lies outside its checkpoint's tree");
+  }
+  PSEPHOS_TRY(Bytes entry, reader.entry(receipt.index));
+  if (!receipt.extra.has_value() || !equal(*receipt.extra, crypto::sha256({entry}))) {
+    return fail(Errc::rejected, "receipt: the record holds another entry at index " +
+                                    std::to_string(receipt.index));
+  }
+  if (auto included = crypto::verify_inclusion(receipt.index, crypto::merkle_leaf(entry),
+                                               checkpoint.tree, receipt.hashes);
+      !included.has_value()) {
+    return within("receipt", included.error());
+  }
+  return entry;
+}
+
+}  // namespace psephos::protocol

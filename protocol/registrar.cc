@@ -1,0 +1,188 @@
+#include "psephos/protocol/registrar.h"
+
+#include <optional>
+#include <utility>
+
+#include "psephos/crypto/hash.h"
+#include "psephos/crypto/hmac.h"
+#include "psephos/protocol/main_log.h"
+#include "psephos/protocol/message_signer.h"
+
+#include "protocol/labels.h"
+#include "protocol/log_signer.h"
+#include "protocol/secret_io.h"
+
+namespace psephos::protocol {
+
+namespace {
+
+constexpr std::uint32_t kMaxStyles = 4096;
+// A 4096-bit key takes about 2,400 bytes in PKCS#8.
+constexpr std::size_t kMaxKeyBytes = 4096;
+
+// Equal digests mean equal codes, and comparing them tells nothing about where codes differ.
+bool same_code(std::string_view a, std::string_view b) {
+  return ct_equal(crypto::sha256({as_bytes(a)}), crypto::sha256({as_bytes(b)}));
+}
+
+}  // namespace
+
+Result<Registrar> Registrar::create(const Manifest& manifest, std::uint32_t index, Random& random,
+                                    Executor& executor) {
+  if (index >= manifest.num_registrars()) {
+    return fail(Errc::misuse, "registrar " + std::to_string(index) + ": the manifest lists only " +
+                                  std::to_string(manifest.num_registrars()));
+  }
+  std::vector<std::optional<Result<crypto::RsaSecretKey>>> generated(manifest.num_styles());
+  executor.run(generated.size(), [&](std::size_t style) {
+    generated[style].emplace(crypto::RsaSecretKey::generate(manifest.rsa_bits));
+  });
+  std::vector<crypto::RsaSecretKey> keys;
+  keys.reserve(generated.size());
+  for (auto& result : generated) {
+    PSEPHOS_TRY(crypto::RsaSecretKey key, std::move(*result));
+    keys.push_back(std::move(key));
+  }
+  SecretBytes<32> salt_key;
+  random.fill(salt_key.expose_secret());
+  return Registrar(manifest.digest, index, crypto::Ed25519SecretKey::random(random),
+                   std::move(salt_key), std::move(keys));
+}
+
+Result<Registrar> Registrar::load(const SecretBuffer& content) {
+  SecretReader in(content);
+  PSEPHOS_TRY(const Digest32 manifest_digest, in.digest("manifest digest"));
+  PSEPHOS_TRY(const std::uint32_t index, in.u32("registrar"));
+  PSEPHOS_TRY(const SecretBytes<32> log_seed, in.secret<32>("log key"));
+  PSEPHOS_TRY(SecretBytes<32> salt_key, in.secret<32>("salt key"));
+  PSEPHOS_TRY(const std::uint32_t num_keys, in.u32("number of keys"));
+  if (num_keys > kMaxStyles) {
+    return fail(Errc::malformed, "registrar file: too many keys");
+  }
+  std::vector<crypto::RsaSecretKey> keys;
+  for (std::uint32_t style = 0; style < num_keys; ++style) {
+    PSEPHOS_TRY(const ByteView bytes, in.var(kMaxKeyBytes, "credential key"));
+    PSEPHOS_TRY(crypto::RsaSecretKey key, crypto::RsaSecretKey::decode(SecretBuffer(bytes)));
+    keys.push_back(std::move(key));
+  }
+  PSEPHOS_CHECK_OK(in.finish("registrar file"));
+  return Registrar(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(log_seed),
+                   std::move(salt_key), std::move(keys));
+}
+
+Result<SecretBuffer> Registrar::save() const {
+  SecretWriter out;
+  out.raw(manifest_digest_).u32(index_).raw(log_key_.expose_secret_seed());
+  out.raw(salt_key_.expose_secret()).u32(static_cast<std::uint32_t>(keys_.size()));
+  for (const crypto::RsaSecretKey& key : keys_) {
+    PSEPHOS_TRY(const SecretBuffer bytes, key.encode());
+    out.var(bytes.expose_secret());
+  }
+  return std::move(out).take();
+}
+
+Result<void> Registrar::belongs_to(const Manifest& manifest) const {
+  if (manifest_digest_ != manifest.digest || index_ >= manifest.num_registrars() ||
+      keys_.size() != manifest.num_styles()) {
+    return fail(Errc::misuse, "this registrar's keys were made for another election");
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const crypto::NoteSigner>> Registrar::log_signer(
+    const Manifest& manifest) const {
+  PSEPHOS_CHECK_OK(belongs_to(manifest));
+  return make_log_signer(manifest.log_origin(Manifest::roll_log(index_)), log_key_);
+}
+
+std::vector<Message> Registrar::credential_keys(const Manifest& manifest) const {
+  std::vector<Message> messages;
+  for (std::size_t style = 0; style < keys_.size(); ++style) {
+    const CredentialKey key{.style = static_cast<std::uint32_t>(style),
+                            .key = keys_[style].public_key()};
+    messages.push_back(
+        sign_message(MessageType::credential_key, manifest.digest, index_, key.encode(), log_key_));
+  }
+  return messages;
+}
+
+Digest32 Registrar::pseudonym(const Digest32& election_id, std::string_view voter) const {
+  return crypto::hmac_sha256(salt_key_, {as_bytes(labels::kRoll), election_id, as_bytes(voter)});
+}
+
+Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll& roll,
+                                           const IssuanceState& state,
+                                           const EnrolmentRequest& request) const {
+  PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  if (request.election_id != election.id()) {
+    return fail(Errc::misuse, "the enrolment request is for another election");
+  }
+  if (request.registrar != index_) {
+    return fail(Errc::misuse, "the enrolment request is for registrar " +
+                                  std::to_string(request.registrar) + ", this is registrar " +
+                                  std::to_string(index_));
+  }
+  const auto found = roll.find(request.voter);
+  const RollEntry nobody;
+  const RollEntry& entry = found == roll.end() ? nobody : found->second;
+  // An entry without a code admits nobody.
+  if (!same_code(entry.code, request.code) || entry.code.empty() || entry.style != request.style ||
+      entry.style >= keys_.size()) {
+    return fail(Errc::rejected,
+                "not on the roll with this voter id, code and ballot style; check all three");
+  }
+
+  const Issuance issuance{.pseudonym = pseudonym(election.id(), request.voter),
+                          .style = request.style,
+                          .blinded_digest = crypto::sha256({request.blinded_message})};
+  const Issuance* const before = state.find(issuance.pseudonym);
+  if (before != nullptr && *before != issuance) {
+    return fail(Errc::misuse,
+                "this voter has got a credential for another blinded message before; the wallet "
+                "that asked first must be used");
+  }
+  if (before == nullptr) {
+    if (const auto fit = state.check(issuance); !fit.has_value()) {
+      return fail(Errc::misuse, fit.error().message);
+    }
+  }
+  const crypto::RsaSecretKey& key = keys_[request.style];
+  if (key.public_key() != election.registrar_key(index_, request.style)) {
+    return fail(Errc::misuse, "this registrar's key is not the one the election's opening lists");
+  }
+  PSEPHOS_TRY(Bytes signature, key.blind_sign(request.blinded_message));
+  return Answer{.issuance = before == nullptr ? std::optional(issuance) : std::nullopt,
+                .response = {.election_id = election.id(),
+                             .registrar = index_,
+                             .style = request.style,
+                             .blind_signature = std::move(signature)}};
+}
+
+std::vector<std::string> Registrar::compare_roll(const Election& election, const Roll& roll,
+                                                 std::span<const Issuance> issued) const {
+  std::map<Digest32, const Roll::value_type*> voters;
+  for (const auto& voter : roll) {
+    voters.emplace(pseudonym(election.id(), voter.first), &voter);
+  }
+  std::map<Digest32, std::size_t> seen;
+  std::vector<std::string> faults;
+  for (std::size_t i = 0; i < issued.size(); ++i) {
+    const Issuance& issuance = issued[i];
+    const std::string place = Manifest::roll_log(index_) + " entry " + std::to_string(i) + ": ";
+    const auto [first, is_new] = seen.emplace(issuance.pseudonym, i);
+    if (!is_new) {
+      faults.push_back(place + "was issued to the voter of entry " + std::to_string(first->second));
+    }
+    const auto found = voters.find(issuance.pseudonym);
+    if (found == voters.end()) {
+      faults.push_back(place + "was issued to nobody on the roll");
+    } else if (const auto& [voter, entry] = *found->second; entry.style != issuance.style) {
+      faults.push_back(place + "was issued for style \"" +
+                       election.manifest().styles[issuance.style].id +
+                       "\", which is not that of voter " + voter + " on the roll");
+    }
+  }
+  return faults;
+}
+
+}  // namespace psephos::protocol

@@ -1,0 +1,373 @@
+#!/usr/bin/env bash
+# A whole election, role by role, with the tool: every role has a copy of the record of its own, and only files
+# travel between them.
+#
+# usage: roles_test.sh PSEPHOS
+set -euo pipefail
+
+psephos=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export PSEPHOS_TEST_FAST_PASSWORDS=1 PSEPHOS_PASSWORD="correct horse"
+
+fail() {
+  echo "roles_test.sh: line ${BASH_LINENO[1]}: $1" >&2
+  [ ! -s stderr ] || sed 's/^/  stderr: /' stderr >&2
+  [ ! -s stdout ] || sed 's/^/  stdout: /' stdout >&2
+  exit 1
+}
+
+# expect CODE ARGUMENT...: runs the tool, keeps its output in the files stdout and stderr.
+expect() {
+  local wanted=$1 code=0
+  shift
+  "$psephos" "$@" >stdout 2>stderr || code=$?
+  [ "$code" = "$wanted" ] || fail "psephos $*: exit code $code, not $wanted"
+  if [ "$wanted" != 0 ]; then
+    grep -q "^psephos " stderr || fail "psephos $*: no message on standard error"
+  fi
+}
+# says TEXT: the last command printed it.
+says() { grep -qF -- "$1" stdout || fail "standard output does not say: $1"; }
+complains() { grep -qF -- "$1" stderr || fail "standard error does not say: $1"; }
+# give FROM TO: TO gets a fresh copy of a record's main log, and keeps its own box and roll logs.
+give() {
+  mkdir -p "$2"
+  rm -rf "$2/main"
+  cp -r "$1/main" "$1/manifest.json" "$2/"
+}
+mode_of() { stat -c %a "$1"; }
+
+# --- Setting up --------------------------------------------------------------------------------------
+expect 0 --version
+says "psephos "
+expect 0 manifest new --out sample.json
+expect 0 manifest check sample.json
+expect 2 manifest new --out sample.json # never over an existing file
+
+cat >manifest.json <<'JSON'
+{
+  "psephos": "manifest/v1",
+  "title": "Roles",
+  "origin": "example.org/roles",
+  "opens": "2031-05-01T06:00:00Z",
+  "closes": "2031-05-04T18:00:00Z",
+  "contests": [
+    {"id": "mayor", "title": "Mayor", "type": "choose", "options": ["Ada", "Ben", "Cem"], "min": 0, "max": 1},
+    {"id": "council", "title": "Council", "type": "choose", "options": ["Dee", "Eva", "Fay"], "min": 0, "max": 2},
+    {"id": "budget", "title": "Budget", "type": "score", "options": ["Library", "Park"], "range": 4, "min": 0, "max": 6}
+  ],
+  "styles": [
+    {"id": "north", "contests": ["mayor", "council", "budget"]},
+    {"id": "south", "contests": ["mayor", "budget"]}
+  ],
+  "trustees": {"names": ["Tim", "Tom", "Tia"], "threshold": 2},
+  "registrars": {"names": ["Office", "Union"], "rsa_bits": 2048},
+  "box": {"shards": 2, "revote": "last", "challenges": 1},
+  "tally": {"minimum": 2, "by": "election"},
+  "voters": 10
+}
+JSON
+expect 0 manifest check manifest.json
+says "digest: $(sha256sum manifest.json | cut -d' ' -f1)"
+expect 0 --json manifest check manifest.json
+says '"threshold": 2'
+
+mkdir authority box
+expect 0 authority new --out authority/key
+complains "PSEPHOS_TEST_FAST_PASSWORDS"
+[ "$(mode_of authority/key)" = 600 ] || fail "a key can be read by others"
+for i in 1 2 3; do
+  mkdir "trustee-$i"
+  expect 0 trustee new manifest.json --index $i --out trustee-$i/key --card trustee-$i/card
+done
+expect 2 trustee new manifest.json --index 4 --out trustee-4.key --card trustee-4.card
+for r in 0 1; do
+  mkdir "registrar-$r"
+  expect 0 registrar new manifest.json --index $r --out registrar-$r/key --card registrar-$r/card
+  [ "$(mode_of registrar-$r/key)" = 600 ] || fail "a key can be read by others"
+done
+expect 0 box new manifest.json --out box/key --card box/card
+
+# Cards: all of them, once, and of this manifest.
+expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2}/card
+complains "3 (Tia)"
+expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2,3,3}/card
+expect 1 election new sample.json record --key authority/key --trustee-card trustee-{1,2,3}/card
+complains "another manifest"
+sed 's/"trustee": 1/"trustee": 1, "trustee": 2/' trustee-1/card >twice.card
+expect 1 election new manifest.json record --key authority/key --trustee-card twice.card
+complains "occurs twice"
+sed 's/"trustee": 1/"trustee": 1, "extra": 2/' trustee-1/card >extra.card
+expect 1 election new manifest.json record --key authority/key --trustee-card extra.card
+[ ! -e record ] || fail "a record was made of bad cards"
+expect 0 election new manifest.json record --key authority/key --trustee-card trustee-{3,1,2}/card
+expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2,3}/card
+
+# --- Key ceremony ------------------------------------------------------------------------------------
+for round in commit reveal share confirm; do
+  expect 0 election status record
+  says "trustee 2 (Tom): trustee $round"
+  for i in 1 2 3; do
+    give record trustee-$i/record
+    expect 0 trustee $round trustee-$i/record --key trustee-$i/key --out trustee-$i/$round
+  done
+  expect 2 trustee $round trustee-1/record --key trustee-1/key --out trustee-1/$round
+  # One message of another round, and none of the batch is taken.
+  if [ $round = commit ]; then
+    expect 2 trustee share trustee-1/record --key trustee-1/key --out trustee-1/early
+  else
+    expect 1 election add record --key authority/key trustee-1/$round trustee-2/commit
+    complains "trustee-2/commit"
+  fi
+  expect 0 election status record
+  says "trustee 1 (Tim): trustee $round"
+  expect 0 election add record --key authority/key trustee-{2,1,3}/$round
+done
+expect 0 election status record
+says "phase: ready to open"
+
+expect 2 election open record --key authority/key --registrar-card registrar-0/card --box-card box/card
+complains "1 (Union)"
+expect 0 election open record --key authority/key --registrar-card registrar-{1,0}/card --box-card box/card
+says "election id: "
+expect 2 election open record --key authority/key --registrar-card registrar-{1,0}/card --box-card box/card
+expect 0 --json election status record
+says '"phase": "voting"'
+
+# --- Enrolment ---------------------------------------------------------------------------------------
+printf '%s\n' voter,style alice,north bob,south carol,north dave,south eve,south >voters.csv
+give record box/record
+give record public
+for r in 0 1; do
+  give record registrar-$r/record
+  expect 0 registrar start registrar-$r/record --key registrar-$r/key
+  expect 2 registrar start registrar-$r/record --key registrar-$r/key
+  expect 0 registrar roll voters.csv --out registrar-$r/roll.csv
+  says "5 voters"
+  [ "$(mode_of registrar-$r/roll.csv)" = 600 ] || fail "a roll can be read by others"
+  [ "$(sort -t, -k3,3 -u registrar-$r/roll.csv | wc -l)" = 6 ] || fail "two voters have one code"
+done
+expect 2 registrar start registrar-1/record --key registrar-0/key || true
+expect 0 box start box/record --key box/key
+expect 2 box start box/record --key box/key
+
+code_of() { awk -F, -v voter="$2" '$1 == voter {print $3}' registrar-"$1"/roll.csv; }
+enrol() { # NAME STYLE CODE...
+  local name=$1 style=$2
+  shift 2
+  mkdir -p "$name"
+  expect 0 voter enrol public --wallet "$name/wallet" --style "$style" --voter "$name" --code "$@" --out "$name/out"
+  for r in 0 1; do
+    mkdir -p registrar-$r/in
+    mv "$name/out/request-$r.request" "registrar-$r/in/$name.request"
+  done
+}
+enrol alice north "$(code_of 0 alice)" "$(code_of 1 alice)"
+enrol bob south "$(code_of 0 bob)" "$(code_of 1 bob)"
+enrol carol north "$(code_of 0 carol)" "$(code_of 1 carol)"
+enrol dave south "$(code_of 0 dave)" "$(code_of 1 dave)"
+enrol eve south "not-the-code"
+expect 1 voter enrol public --wallet x --style west --voter alice --code c --out x
+expect 2 voter enrol public --wallet alice/wallet --style south --voter alice --code c --out x
+
+for r in 0 1; do
+  expect 1 registrar issue registrar-$r/record --key registrar-$r/key --roll registrar-$r/roll.csv --out registrar-$r/out registrar-$r/in/*.request
+  says "refused  registrar-$r/in/eve.request"
+  says "answered registrar-$r/in/alice.request"
+  complains "eve.request"
+  [ ! -e registrar-$r/out/eve.response ] || fail "a refused request was answered"
+  # The same request again, the same answer.
+  expect 0 registrar issue registrar-$r/record --key registrar-$r/key --roll registrar-$r/roll.csv --out registrar-$r/again registrar-$r/in/bob.request
+  cmp registrar-$r/out/bob.response registrar-$r/again/bob.response || fail "two answers differ"
+done
+# Another request of the same voter is refused.
+mkdir thief
+expect 0 voter enrol public --wallet thief/wallet --style south --voter bob --code "$(code_of 0 bob)" --out thief
+expect 1 registrar issue registrar-0/record --key registrar-0/key --roll registrar-0/roll.csv --out thief thief/request-0.request
+
+expect 2 voter vote public --wallet alice/wallet --choice mayor=1 # no credential yet
+for name in alice bob carol dave; do
+  expect 0 voter receive public --wallet $name/wallet registrar-0/out/$name.response
+  says "still missing: registrar 1 (Union)"
+  expect 0 voter receive public --wallet $name/wallet registrar-1/out/$name.response
+  says "complete"
+done
+expect 2 voter receive public --wallet alice/wallet registrar-0/out/alice.response
+expect 2 voter receive public --wallet eve/wallet registrar-0/out/alice.response
+
+# --- Voting ------------------------------------------------------------------------------------------
+vote() { # NAME CHOICE...: leaves the tracking code in $code
+  local name=$1 choices=() choice
+  shift
+  for choice in "$@"; do choices+=(--choice "$choice"); done
+  expect 0 voter vote public --wallet "$name/wallet" "${choices[@]}"
+  code=$(cat stdout)
+}
+expect 1 voter vote public --wallet bob/wallet --choice council=1
+complains 'no contest "council"'
+expect 2 voter vote public --wallet bob/wallet --choice 'mayor=1|2' || true
+expect 1 voter vote public --wallet bob/wallet --choice mayor=9
+expect 1 voter vote public --wallet bob/wallet --choice mayor
+expect 1 voter vote public --wallet bob/wallet --choice mayor=1 --choice mayor=2
+expect 2 voter cast public --wallet bob/wallet --out bob/nothing
+
+vote alice mayor=1
+alice_first=$code
+expect 0 voter cast public --wallet alice/wallet --out alice/first.ballot
+expect 2 voter cast public --wallet alice/wallet --out alice/twice.ballot
+expect 0 voter cast public --wallet alice/wallet --again --out alice/again.ballot
+cmp alice/first.ballot alice/again.ballot || fail "the same ballot was written differently"
+vote bob mayor=1
+vote bob mayor=3 # a change of mind
+complains "thrown away"
+bob_challenge=$code
+expect 0 voter challenge public --wallet bob/wallet --out bob/test.challenge
+expect 2 voter cast public --wallet bob/wallet --out bob/test.ballot # opened, never cast
+vote carol mayor=2 council=2
+carol=$code
+expect 0 voter cast public --wallet carol/wallet --out carol/carol.ballot
+
+# A ballot altered on the way.
+cp carol/carol.ballot altered.ballot
+size=$(stat -c %s altered.ballot)
+printf '\x01' | dd of=altered.ballot bs=1 seek=$((size - 40)) conv=notrunc status=none
+cmp -s carol/carol.ballot altered.ballot && printf '\x02' | dd of=altered.ballot bs=1 seek=$((size - 40)) conv=notrunc status=none
+head -c 100 /dev/zero >empty.ballot
+expect 1 box accept box/record --key box/key --receipts receipts altered.ballot empty.ballot alice/first.ballot bob/test.challenge carol/carol.ballot
+says "refused  altered.ballot"
+says "refused  empty.ballot"
+says "accepted carol/carol.ballot"
+complains "altered.ballot"
+[ "$(ls receipts)" = "$(printf '%s\n' carol.receipt first.receipt test.receipt)" ] || fail "other receipts than expected"
+# Handed in again, it is the same entry.
+expect 0 --json box accept box/record --key box/key --receipts again carol/carol.ballot
+says '"accepted": true'
+
+vote alice mayor=2 'council=1|3' 'budget=1:4|2:2'
+alice_second=$code
+expect 0 voter cast public --wallet alice/wallet --out alice/second.ballot
+vote bob mayor=3 budget=2:1
+expect 0 voter cast public --wallet bob/wallet --out bob/bob.ballot
+vote dave
+expect 0 voter cast public --wallet dave/wallet --out dave/dave.ballot
+expect 0 box accept box/record --key box/key --receipts receipts alice/second.ballot bob/bob.ballot dave/dave.ballot
+
+# Receipts and tracking, in the box's own record.
+expect 0 receipt check receipts/carol.receipt box/record --code "$carol"
+expect 0 receipt check receipts/carol.receipt box/record --code "$(tr a-z- 'A-Z ' <<<"$carol")"
+expect 1 receipt check receipts/carol.receipt box/record --code "$alice_first"
+expect 0 box receipt box/record --code "$bob_challenge" --out bob/found.receipt
+expect 0 receipt check bob/found.receipt box/record --code "$bob_challenge"
+expect 0 voter track box/record --wallet alice/wallet
+grep -qE "^$alice_first: box/[01] entry [0-9]+, replaced by entry" stdout || fail "first ballot not replaced"
+grep -qE "^$alice_second: box/[01] entry [0-9]+, counted" stdout || fail "second ballot not counted"
+expect 0 --json voter track box/record --code "$bob_challenge"
+says '"challenged": true'
+expect 2 voter track box/record --wallet thief/wallet
+expect 2 voter track box/record
+expect 1 voter track box/record --code "$(sha256sum voters.csv | tr -c 'a-z2-7\n' a | cut -c1-51)a"
+
+# --- Closing and counting ----------------------------------------------------------------------------
+expect 3 election close record --key authority/key # the logs are not here yet
+cp -r box/record/box record/
+mkdir record/roll
+cp -r registrar-0/record/roll/0 registrar-1/record/roll/1 record/roll/
+expect 2 election tally record --key authority/key
+expect 0 election close record --key authority/key
+says "7 entries"
+give record box/record
+expect 2 box accept box/record --key box/key --receipts late carol/carol.ballot
+for r in 0 1; do
+  give record registrar-$r/record
+  expect 2 registrar issue registrar-$r/record --key registrar-$r/key --roll registrar-$r/roll.csv --out late registrar-$r/in/bob.request
+  expect 0 registrar audit registrar-$r/record --key registrar-$r/key --roll registrar-$r/roll.csv
+  says "4 credentials issued"
+  grep -v ^dave, registrar-$r/roll.csv >registrar-$r/short.csv
+  expect 1 registrar audit registrar-$r/record --key registrar-$r/key --roll registrar-$r/short.csv
+done
+
+expect 2 trustee decrypt record --key trustee-1/key --out trustee-1/early # no tally yet
+expect 0 election tally record --key authority/key
+says "3 tallies"
+# A trustee audits before it decrypts.
+cp -r record forged
+bundle=$(find forged/box -path '*entries*' -type f -size +0 | head -1)
+size=$(stat -c %s "$bundle")
+printf 'x' | dd of="$bundle" bs=1 seek=$((size - 1)) conv=notrunc status=none
+expect 1 trustee decrypt forged --key trustee-1/key --out trustee-1/forged
+[ ! -e trustee-1/forged ] || fail "a forged record was decrypted"
+expect 2 election result record --key authority/key
+for i in 1 3; do # the second trustee is away
+  rm -rf trustee-$i/record
+  cp -r record trustee-$i/record
+  expect 0 trustee decrypt trustee-$i/record --key trustee-$i/key --out trustee-$i/decryption
+done
+expect 0 election add record --key authority/key trustee-1/decryption
+expect 0 election status record
+says "awaited: trustee 3 (Tia): trustee decrypt"
+expect 2 election result record --key authority/key
+expect 0 election add record --key authority/key trustee-3/decryption
+expect 0 election result record --key authority/key
+expect 0 election result record --key authority/key # once more changes nothing
+cat >expected.csv <<'CSV'
+contest,unit,styles,ballots,option,name,votes
+mayor,0,north+south,4,1,Ada,0
+mayor,0,north+south,4,2,Ben,2
+mayor,0,north+south,4,3,Cem,1
+council,0,north,2,1,Dee,1
+council,0,north,2,2,Eva,1
+council,0,north,2,3,Fay,1
+budget,0,north+south,4,1,Library,4
+budget,0,north+south,4,2,Park,3
+CSV
+cmp expected.csv record/result.csv || fail "other totals than were voted"
+
+# --- Verifying ---------------------------------------------------------------------------------------
+expect 0 verify record --receipt receipts/*.receipt bob/found.receipt
+says "ACCEPTED"
+expect 0 --json verify record
+expect 0 election status record
+says "phase: complete"
+expect 0 export record --format csv
+cmp stdout expected.csv || fail "the export differs"
+expect 1 verify forged
+expect 1 receipt check receipts/carol.receipt forged --code "$carol" || true
+
+for log in main box/0 box/1 roll/0 roll/1; do
+  expect 0 log show record $log
+  expect 0 --json log show record $log
+  python3 -m json.tool stdout >/dev/null || fail "log show $log: not JSON"
+done
+expect 0 log show record main
+says "0  roster by authority"
+says "result by authority of tally 0: 0 2 1"
+expect 0 log show record main --from 1 --to 1
+[ "$(wc -l <stdout)" = 2 ] || fail "more than one entry shown"
+expect 2 log show record box/9
+expect 0 log show record main --raw 3 --out entry
+expect 2 log show record main --raw 99 --out entry-99
+expect 0 log prove record main 3 --out proof
+expect 0 --json election status record
+vkey=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' main)
+expect 0 log check proof --entry entry --vkey "$vkey"
+says "good: "
+expect 1 log check proof --entry expected.csv --vkey "$vkey"
+other=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' box/0 2>/dev/null || true)
+expect 0 --json election status record
+other=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' box/0)
+expect 1 log check proof --entry entry --vkey "$other"
+
+# Two processes do not change one record at the same time.
+exec 9<record
+flock -x 9
+expect 2 election result record --key authority/key
+complains "another psephos process"
+exec 9<&-
+
+# A closed pipe is no crash.
+{ "$psephos" log show record main 2>stderr || echo $? >code; } | head -c 1 >/dev/null
+[ ! -e code ] || [ "$(cat code)" -le 3 ] || fail "log show | head: exit code $(cat code)"
+
+echo "roles_test.sh: all steps as expected"
