@@ -307,7 +307,7 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     return {};
   };
 
-  PSEPHOS_CHECK_OK(each([&](std::size_t i) -> Result<void> {
+  const auto enrol = [&](std::size_t i) -> Result<void> {
     PSEPHOS_TRY(voters[i].wallet,
                 protocol::Wallet::create(election, ballots[i].style, context_.random));
     for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
@@ -318,7 +318,8 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
       voters[i].answers.push_back(std::move(answer));
     }
     return {};
-  }));
+  };
+  PSEPHOS_CHECK_OK(each(enrol));
   // The registrars' logs are durable before any answer is used.
   for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
     for (const Voter& voter : voters) {
@@ -331,7 +332,7 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     PSEPHOS_CHECK_OK(roll_writers_[r].publish());
   }
   std::vector<std::vector<std::uint32_t>> plain(ballots.size());
-  PSEPHOS_CHECK_OK(each([&](std::size_t i) -> Result<void> {
+  const auto cast = [&](std::size_t i) -> Result<void> {
     protocol::Wallet& wallet = *voters[i].wallet;
     for (const auto& answer : voters[i].answers) {
       PSEPHOS_CHECK_OK(wallet.receive(election, answer.response));
@@ -342,7 +343,8 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     PSEPHOS_CHECK_OK(wallet.prepare(election, std::move(votes), context_.random));
     PSEPHOS_TRY(voters[i].entry, wallet.cast(election, context_.random));
     return {};
-  }));
+  };
+  PSEPHOS_CHECK_OK(each(cast));
   for (std::size_t i = 0; i < ballots.size(); ++i) {
     auto& totals = recount_[ballots[i].style];
     for (std::size_t option = 0; option < totals.size(); ++option) totals[option] += plain[i][option];

@@ -77,7 +77,8 @@ Result<int> enrol(Context& context, const Options& options) {
   const bool is_new = !fs::exists(options.wallet, error);
   std::optional<OpenWallet> opened;
   if (!is_new) {
-    PSEPHOS_TRY(opened, open_wallet(context, options, *election));
+    PSEPHOS_TRY(auto existing, open_wallet(context, options, *election));
+    opened.emplace(std::move(existing));
     if (opened->wallet.style() != style) {
       return fail(Errc::misuse, options.wallet + ": is for the ballot style \"" +
                                     manifest.styles[opened->wallet.style()].id + "\"");

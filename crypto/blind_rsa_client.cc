@@ -72,13 +72,20 @@ BlindedMessage empty_result(const RsaPublicKey& key) {
   return {Bytes(key.modulus_bytes()), SecretBuffer(key.modulus_bytes())};
 }
 
+Bytes random_bytes(std::size_t size, Random& random) {
+  Bytes bytes(size);
+  if (size > 0) {
+    random.fill(bytes);
+  }
+  return bytes;
+}
+
 bool in_range(const BIGNUM* r, const BIGNUM* n) { return BN_is_zero(r) == 0 && BN_cmp(r, n) < 0; }
 
 }  // namespace
 
 Bytes prepare(BlindRsaVariant variant, ByteView message, Random& random) {
-  Bytes input_message(prefix_size_bytes(variant));
-  random.fill(input_message);
+  Bytes input_message = random_bytes(prefix_size_bytes(variant), random);
   input_message.insert(input_message.end(), message.begin(), message.end());
   return input_message;
 }
@@ -86,8 +93,7 @@ Bytes prepare(BlindRsaVariant variant, ByteView message, Random& random) {
 Result<BlindedMessage> blind(const RsaPublicKey& key, BlindRsaVariant variant,
                              ByteView input_message, Random& random) {
   const ErrorScope errors;
-  Bytes salt(salt_size_bytes(variant));
-  random.fill(salt);
+  const Bytes salt = random_bytes(salt_size_bytes(variant), random);
   PSEPHOS_TRY(const Bignum m, encoded_number(key, input_message, salt));
   BlindedMessage result = empty_result(key);
   SecretBuffer bytes(key.modulus_bytes());

@@ -41,9 +41,11 @@ bool valid_kind(std::string_view kind) {
 
 Result<FileKey> derive(const SecretBuffer& password, const Cost& cost, ByteView salt) {
   FileKey key;
-  const ByteView text = password.expose_secret();
-  if (crypto_pwhash(key.expose_secret().data(), key.size(), as_text(text).data(), text.size(),
-                    salt.data(), cost.passes, static_cast<std::size_t>(cost.memory_bytes),
+  // libsodium wants a pointer even to an empty password.
+  const ByteView bytes = password.expose_secret();
+  const char* text = bytes.empty() ? "" : as_text(bytes).data();
+  if (crypto_pwhash(key.expose_secret().data(), key.size(), text, bytes.size(), salt.data(),
+                    cost.passes, static_cast<std::size_t>(cost.memory_bytes),
                     crypto_pwhash_ALG_ARGON2ID13) != 0) {
     return fail(Errc::environment, "not enough memory to derive a key from the password (" +
                                        std::to_string(cost.memory_bytes / kMib) + " MiB)");

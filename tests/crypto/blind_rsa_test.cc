@@ -101,8 +101,7 @@ TEST(BlindRsa, Rfc9474) {
     const Bytes input = item["input_msg"].hex();
     EXPECT_EQ(prefix.size(), prefix_size_bytes(variant));
     EXPECT_EQ(input, joined(prefix, item["msg"].hex()));
-    ScriptedRandom prefixes(prefix.empty() ? std::vector<Bytes>{Bytes()}
-                                           : std::vector<Bytes>{prefix});
+    ScriptedRandom prefixes({prefix});
     EXPECT_EQ(prepare(variant, item["msg"].hex(), prefixes), input);
 
     const Bytes salt = item["salt"].hex();
@@ -393,7 +392,9 @@ TEST(BlindRsa, RoundTripOfEveryVariant) {
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{113}, std::size_t{5000}}) {
       Bytes message(size);
-      random.fill(message);
+      if (size > 0) {
+        random.fill(message);
+      }
       const Bytes input = prepare(variant, message, random);
       EXPECT_EQ(input.size(), size + prefix_size_bytes(variant));
       const BlindedMessage first = must(blind(key.public_key(), variant, input, random));
@@ -479,7 +480,7 @@ TEST(BlindRsa, SignerRefusesWhatNoClientSends) {
   number = n;
   number.back() -= 1;  // n is odd
   EXPECT_TRUE(refused(number));
-  number.back() -= 1;
+  number.front() -= 1;
   EXPECT_TRUE(is_ok(key.blind_sign(number)));
   EXPECT_TRUE(refused(Bytes(256, 0xff)));
   EXPECT_TRUE(refused({}));

@@ -1,13 +1,14 @@
-// HMAC-SHA-256 against RFC 4231. Our keys have 32 bytes: HMAC fills a shorter key up with zeros and replaces one
-// longer than a block by its SHA-256, so every case of the RFC but the truncated one (5) can be run.
+// HMAC-SHA-256 against RFC 4231. Our keys have 32 bytes: HMAC fills a shorter key up with zeros and
+// replaces one longer than a block by its SHA-256, so every case of the RFC but the truncated one
+// (5) can be run.
 #include "psephos/crypto/hmac.h"
 
 #include <algorithm>
 #include <string>
 
-#include "psephos/crypto/hash.h"
-
 #include <gtest/gtest.h>
+
+#include "psephos/crypto/hash.h"
 
 namespace psephos::crypto {
 namespace {
@@ -32,8 +33,7 @@ const Case kCases[] = {
      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
     {Bytes(20, 0xaa), std::string(50, '\xdd'),
      "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
-    {{1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
-      14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25},
+    {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25},
      std::string(50, '\xcd'),
      "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"},
     {Bytes(131, 0xaa), "Test Using Larger Than Block-Size Key - Hash Key First",

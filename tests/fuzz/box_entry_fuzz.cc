@@ -1,5 +1,7 @@
-// Ballots and challenges of a box log: what decodes has one encoding, and judging it does not crash.
+// Ballots and challenges of a box log: what decodes has one encoding, and judging it does not
+// crash.
 #include "psephos/protocol/box_state.h"
+
 #include "tests/protocol/election_fixture.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -11,7 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const protocol::Election& election = *fixture.election;
   const ByteView bytes(data, size);
   const auto entry = protocol::decode_box_entry(bytes, election);
-  if (!entry.has_value()) return 0;
+  if (!entry.has_value()) {
+    return 0;
+  }
   PSEPHOS_CHECK(equal(std::visit([](const auto& e) { return encode(e); }, *entry), bytes));
   protocol::BoxState state(election, 0);
   PSEPHOS_CHECK(!state.find_like(*entry).has_value());

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "psephos/protocol/issuance.h"
+
 #include "tests/protocol/election_fixture.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -17,9 +18,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const ByteView bytes = rest.first(std::min(kEntry, rest.size()));
     rest = rest.subspan(bytes.size());
     const auto issuance = protocol::Issuance::decode(bytes, *manifest);
-    if (!issuance.has_value()) continue;
+    if (!issuance.has_value()) {
+      continue;
+    }
     PSEPHOS_CHECK(equal(issuance->encode(), bytes));
-    if (state.append(*issuance).has_value()) ++taken;
+    if (state.append(*issuance).has_value()) {
+      ++taken;
+    }
     PSEPHOS_CHECK(state.find(issuance->pseudonym) != nullptr || !state.check(*issuance));
     PSEPHOS_CHECK(!state.append(*issuance).has_value());
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "psephos/protocol/wallet.h"
+
 #include "tests/protocol/election_fixture.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -22,7 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const std::uint32_t style : {test::kBoth, test::kMayor}) {
     const auto votes = protocol::parse_votes(*manifest, style, cells);
-    if (!votes.has_value()) continue;
+    if (!votes.has_value()) {
+      continue;
+    }
     PSEPHOS_CHECK(votes->size() == manifest->styles[style].form.num_options());
     // Whatever it says, it says something unless every cell is empty.
     const bool blank = std::ranges::all_of(cells, [](const auto& cell) { return cell.empty(); });

@@ -4,14 +4,15 @@
 #include <functional>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/pedersen.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -60,6 +61,12 @@ Bytes type_and_body(const BoxEntry& entry) {
   return std::visit([](const auto& e) { return encode(e); }, entry);
 }
 
+// Another stream of random bytes at each call, all from the seed of this run.
+std::uint64_t next_seed() {
+  static std::uint64_t seed = test::test_seed();
+  return seed++;
+}
+
 // One good ballot and one good challenge of a style, made anew for each test.
 struct Entries {
   explicit Entries(const TestElection& election, std::uint32_t style = kMayor)
@@ -67,7 +74,7 @@ struct Entries {
         opening(election.encrypt(voter, 0, style == kBoth ? kBothVote : kMayorVote, random)),
         ballot(election.ballot(voter, opening, random)),
         challenge(election.challenge(voter, opening, random)) {}
-  SeededRandom random;
+  SeededRandom random{next_seed()};
   Voter voter;
   crypto::BallotOpening opening;
   Ballot ballot;
@@ -77,7 +84,6 @@ struct Entries {
 // Offsets in type ‖ body, for one registrar.
 constexpr std::size_t kStyleAt = 1;
 constexpr std::size_t kPkAt = 5;
-constexpr std::size_t kSequenceAt = 37;
 constexpr std::size_t kCredentialAt = 41;
 constexpr std::size_t kCiphertextsAt = kCredentialAt + 32 + 256;
 constexpr std::size_t kAfterCiphertexts = kCiphertextsAt + std::size_t{3} * 64;  // style "mayor"
@@ -121,13 +127,19 @@ TEST(Ballot, Layout) {
   for (const Point& point : {p.B, p.A, p.C, p.D, p.E_alpha, p.E_beta, p.R}) {
     ballot.raw(point.bytes());
   }
-  for (const Scalar& f : p.f) ballot.raw(f.bytes());
-  for (const Scalar& scalar : {p.z_A, p.z_C, p.z_E, p.s}) ballot.raw(scalar.bytes());
+  for (const Scalar& f : p.f) {
+    ballot.raw(f.bytes());
+  }
+  for (const Scalar& scalar : {p.z_A, p.z_C, p.z_E, p.s}) {
+    ballot.raw(scalar.bytes());
+  }
   EXPECT_EQ(encode(made.ballot), ballot.bytes());
 
   Writer challenge = common(33);
   challenge.u32(0).u32(1).u32(0);
-  for (const auto& r : made.opening.r) challenge.raw(r.declassify().bytes());
+  for (const auto& r : made.opening.r) {
+    challenge.raw(r.declassify().bytes());
+  }
   challenge.raw(made.challenge.signature.commitments.at(0).bytes());
   challenge.raw(made.challenge.signature.response.bytes());
   EXPECT_EQ(encode(made.challenge), challenge.bytes());
@@ -142,7 +154,8 @@ TEST(Ballot, DecryptsToTheVote) {
   }
 }
 
-// --- V6: decoding ---------------------------------------------------------------------------------
+// --- V6: decoding
+// ---------------------------------------------------------------------------------
 
 TEST(BallotDecode, EveryOtherLengthIsRefused) {
   const Entries made(basic());
@@ -176,7 +189,9 @@ std::string error_with(const Bytes& good, std::size_t at, ByteView value) {
   Bytes bad = good;
   std::ranges::copy(value, bad.begin() + static_cast<std::ptrdiff_t>(at));
   const auto decoded = decode_box_entry(bad, *basic().election);
-  if (decoded.has_value()) return "";
+  if (decoded.has_value()) {
+    return "";
+  }
   EXPECT_EQ(decoded.error().code, Errc::malformed);
   return decoded.error().message;
 }
@@ -219,10 +234,16 @@ TEST(BallotDecode, PointsAndScalarsAreCanonical) {
   std::vector<std::pair<const Bytes*, std::size_t>> scalars;
   for (const Bytes* good : {&ballot, &challenge}) {
     points.emplace_back(good, kPkAt);
-    for (std::size_t k = 0; k < 6; ++k) points.emplace_back(good, kCiphertextsAt + 32 * k);
+    for (std::size_t k = 0; k < 6; ++k) {
+      points.emplace_back(good, kCiphertextsAt + 32 * k);
+    }
   }
-  for (std::size_t k = 0; k < 7; ++k) points.emplace_back(&ballot, kAfterCiphertexts + 32 * k);
-  for (std::size_t k = 7; k < 14; ++k) scalars.emplace_back(&ballot, kAfterCiphertexts + 32 * k);
+  for (std::size_t k = 0; k < 7; ++k) {
+    points.emplace_back(&ballot, kAfterCiphertexts + 32 * k);
+  }
+  for (std::size_t k = 7; k < 14; ++k) {
+    scalars.emplace_back(&ballot, kAfterCiphertexts + 32 * k);
+  }
   for (std::size_t k = 0; k < 3; ++k) {
     scalars.emplace_back(&challenge, kAfterCiphertexts + 12 + 32 * k);
   }
@@ -261,7 +282,8 @@ TEST(BallotDecode, AnyChangedByteIsNoticed) {
   }
 }
 
-// --- V7: credentials ------------------------------------------------------------------------------
+// --- V7: credentials
+// ------------------------------------------------------------------------------
 
 TEST(BallotCredential, MessageIsThatOfTheSpecification) {
   const Entries made(basic());
@@ -308,8 +330,7 @@ TEST(BallotCredential, EveryRegistrarMustHaveSigned) {
     }
     EXPECT_EQ(named, bad);
 
-    const auto verified =
-        verify_credential(*election.election, kMayor, made.voter.pk, credential);
+    const auto verified = verify_credential(*election.election, kMayor, made.voter.pk, credential);
     if (bad.empty()) {
       EXPECT_TRUE(is_ok(verified));
     } else {
@@ -352,7 +373,8 @@ TEST(BallotCredential, BallotOfOneStyleInAnotherOfTheSameShape) {
   EXPECT_EQ(faults_of(basic(), made.challenge), (Faults{"V7", "V11 signature"}));
 }
 
-// --- V8: the proof --------------------------------------------------------------------------------
+// --- V8: the proof
+// --------------------------------------------------------------------------------
 
 TEST(BallotProofs, ReplayedUnderAnotherCredentialSequenceOrBallot) {
   Entries made(basic());
@@ -391,8 +413,8 @@ TEST(BallotProofs, CiphertextsChangedAfterTheProof) {
   EXPECT_EQ(faults_of(basic(), ballot).size(), 6U);
 }
 
-// A prover who runs all moves of the proof honestly on values it must not use: the bits are any scalars.
-// Values of the options are those encrypted.
+// A prover who runs all moves of the proof honestly on values it must not use: the bits are any
+// scalars. Values of the options are those encrypted.
 Ballot cheat(Entries& made, const std::vector<Scalar>& bits, const std::vector<Scalar>& values) {
   const crypto::BallotContext& context = basic().election->ballot_context(kMayor);
   const crypto::BallotForm& form = context.form;
@@ -403,7 +425,9 @@ Ballot cheat(Entries& made, const std::vector<Scalar>& bits, const std::vector<S
   const auto draw = [&random] { return SecretScalar::random(random).declassify(); };
   const auto com = [&](const std::vector<Scalar>& u, const Scalar& r) {
     std::vector<SecretScalar> secrets;
-    for (const Scalar& s : u) secrets.push_back(secret(s));
+    for (const Scalar& s : u) {
+      secrets.push_back(secret(s));
+    }
     return crypto::commit(*context.bases, secrets, secret(r));
   };
 
@@ -411,8 +435,8 @@ Ballot cheat(Entries& made, const std::vector<Scalar>& bits, const std::vector<S
   std::vector<Scalar> r;
   for (std::size_t j = 0; j < values.size(); ++j) {
     r.push_back(draw());
-    ballot.encrypted.ciphertexts[j] = {
-        r[j] * Point::base(), r[j] * context.joint_key() + values[j] * Point::base()};
+    ballot.encrypted.ciphertexts[j] = {r[j] * Point::base(),
+                                       r[j] * context.joint_key() + values[j] * Point::base()};
   }
   // L = (1 1 1): a sums to zero.
   std::vector<Scalar> a = {draw(), draw()};
@@ -443,7 +467,9 @@ Ballot cheat(Entries& made, const std::vector<Scalar>& bits, const std::vector<S
   p.E_beta = rho * context.joint_key() + masked * Point::base();
   p.R = k * Point::base();
   const Scalar x = transcript.x(p.E_alpha, p.E_beta, p.R);
-  for (std::size_t i = 0; i < a.size(); ++i) p.f[i] = x * bits[i] + a[i];
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    p.f[i] = x * bits[i] + a[i];
+  }
   p.z_A = x * r_B + r_A;
   p.z_C = x * r_C + r_D;
   p.z_E = x * randomness + rho;
@@ -489,7 +515,8 @@ TEST(BallotProofs, OfAnotherShape) {
   EXPECT_EQ(faults_of(basic(), made.ballot), Faults{"V8 decode"});
 }
 
-// --- V11: challenges ------------------------------------------------------------------------------
+// --- V11: challenges
+// ------------------------------------------------------------------------------
 
 // A challenge that claims something else than it encrypts, signed by the voter all the same.
 Challenge lie(Entries& made, const std::function<void(Challenge&)>& change) {
@@ -572,7 +599,8 @@ TEST(Challenges, AllFaultsAreNamed) {
                     "V11 opening of option 3"}));
 }
 
-// --- tracking codes and shards --------------------------------------------------------------------
+// --- tracking codes and shards
+// --------------------------------------------------------------------
 
 TEST(TrackingCode, IsThatOfTheSpecification) {
   const Entries made(basic());
@@ -582,8 +610,7 @@ TEST(TrackingCode, IsThatOfTheSpecification) {
   for (const auto& c : made.opening.ballot.ciphertexts) {
     expected.raw(c.alpha.bytes()).raw(c.beta.bytes());
   }
-  const TrackingCode code =
-      tracking_code(basic().election->id(), kMayor, made.ballot.encrypted);
+  const TrackingCode code = tracking_code(basic().election->id(), kMayor, made.ballot.encrypted);
   EXPECT_EQ(code, crypto::sha256({expected.bytes()}));
   EXPECT_EQ(must(parse_tracking_code(print(code))), code);
   EXPECT_NE(tracking_code(basic().election->id(), kIsland, made.ballot.encrypted), code);
@@ -595,13 +622,15 @@ TEST(TrackingCode, Texts) {
   EXPECT_EQ(print(code), "aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaa");
   code.fill(0xff);
   EXPECT_EQ(print(code), "7777-7777-7777-7777-7777-7777-7777-7777-7777-7777-7777-7777-777q");
-  for (std::size_t i = 0; i < 32; ++i) code[i] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < 32; ++i) {
+    code[i] = static_cast<std::uint8_t>(i);
+  }
   const std::string text = "aaaq-eaye-auda-ocaj-bifq-ydio-b4ib-ceqt-cqkr-mfyy-denb-wha5-dypq";
   EXPECT_EQ(print(code), text);
   EXPECT_EQ(must(parse_tracking_code(text)), code);
-  EXPECT_EQ(must(parse_tracking_code(
-                "AAAQ eaye AUDAocaj-BIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5 - dypq ")),
-            code);
+  EXPECT_EQ(
+      must(parse_tracking_code("AAAQ eaye AUDAocaj-BIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5 - dypq ")),
+      code);
 }
 
 TEST(TrackingCode, OtherTextsAreRefused) {

@@ -3,10 +3,10 @@
 #include <map>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -26,9 +26,8 @@ const TestElection& election(const std::string& revote, std::uint32_t challenges
   auto found = elections.find(key);
   if (found == elections.end()) {
     found = elections
-                .emplace(key, test::make_election({.revote = revote,
-                                                   .challenges = challenges,
-                                                   .shards = shards}))
+                .emplace(key, test::make_election(
+                                  {.revote = revote, .challenges = challenges, .shards = shards}))
                 .first;
   }
   return found->second;
@@ -36,8 +35,8 @@ const TestElection& election(const std::string& revote, std::uint32_t challenges
 
 Point credential(std::uint64_t number) { return Scalar::from_u64(number) * Point::base(); }
 
-// Entries as the fold sees them: proofs and signatures are not its business. `content` stands for the
-// ciphertexts.
+// Entries as the fold sees them: proofs and signatures are not its business. `content` stands for
+// the ciphertexts.
 crypto::EncryptedBallot encrypted(std::uint64_t voter, std::uint32_t sequence,
                                   std::uint64_t content) {
   return {.credential = credential(voter),
@@ -245,7 +244,8 @@ TEST(BoxState, FindsWhatAnEntryMayRepeat) {
   EXPECT_EQ(log.state.find_like(ballot(1, 1, 60)), 2U);
 }
 
-// The rules of docs/spec.md §8.5 written down as they stand there, over the whole history of a credential.
+// The rules of docs/spec.md §8.5 written down as they stand there, over the whole history of a
+// credential.
 struct Past {
   bool is_ballot;
   std::uint32_t sequence;
@@ -255,10 +255,18 @@ struct Past {
 bool allowed(const std::vector<Past>& history, const Past& next, bool last, std::size_t most) {
   std::size_t challenges = 0;
   for (const Past& past : history) {
-    if (next.sequence <= past.sequence) return false;
-    if (!past.is_ballot && past.content == next.content) return false;
-    if (past.is_ballot && !last) return false;
-    if (!past.is_ballot) ++challenges;
+    if (next.sequence <= past.sequence) {
+      return false;
+    }
+    if (!past.is_ballot && past.content == next.content) {
+      return false;
+    }
+    if (past.is_ballot && !last) {
+      return false;
+    }
+    if (!past.is_ballot) {
+      ++challenges;
+    }
   }
   return next.is_ballot || challenges < most;
 }
@@ -287,9 +295,9 @@ TEST(BoxState, AgreesWithTheRulesAsWritten) {
         }
         history.push_back(next);
       }
-      const std::string found =
-          next.is_ballot ? log.append(ballot(voter, next.sequence, next.content))
-                         : log.append(challenge(voter, next.sequence, next.content));
+      const std::string found = next.is_ballot
+                                    ? log.append(ballot(voter, next.sequence, next.content))
+                                    : log.append(challenge(voter, next.sequence, next.content));
       if (expected.empty()) {
         EXPECT_NE(found.substr(0, 5), "taken");
       } else {
@@ -297,7 +305,9 @@ TEST(BoxState, AgreesWithTheRulesAsWritten) {
       }
     }
     std::uint64_t used = 0;
-    for (const auto& [voter, history] : histories) used += history.empty() ? 0U : 1U;
+    for (const auto& [voter, history] : histories) {
+      used += history.empty() ? 0U : 1U;
+    }
     EXPECT_EQ(log.state.credentials_used(kMayor), used);
   }
 }

@@ -7,12 +7,12 @@
 #include <string>
 #include <thread>
 
+#include <gtest/gtest.h>
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -61,12 +61,16 @@ Bytes cast(const TestElection& of, Random& random) {
 
 // "box/0 3" or the fault's check.
 std::string told(const Box::Outcome& outcome) {
-  if (!outcome.has_value()) return id(outcome.error().check);
+  if (!outcome.has_value()) {
+    return id(outcome.error().check);
+  }
   return Manifest::box_log(outcome->shard) + " " + std::to_string(outcome->index);
 }
 std::vector<std::string> told(const std::vector<Box::Outcome>& outcomes) {
   std::vector<std::string> result;
-  for (const auto& outcome : outcomes) result.push_back(told(outcome));
+  for (const auto& outcome : outcomes) {
+    result.push_back(told(outcome));
+  }
   return result;
 }
 using Told = std::vector<std::string>;
@@ -77,6 +81,12 @@ Bytes stored(const MemoryStore& store, const TestElection& of, const Box::Accept
   const Bytes entry = must(reader.entry(accepted.index));
   const ByteView payload = must(payload_of(entry));
   return {payload.begin(), payload.end()};
+}
+
+// Another stream of random bytes at each call, all from the seed of this run.
+std::uint64_t next_seed() {
+  static std::uint64_t seed = test::test_seed();
+  return seed++;
 }
 
 // An open box over empty logs.
@@ -91,7 +101,7 @@ struct Polls {
   void reopen() { box.emplace(must(open(store, of))); }
 
   const TestElection& of;
-  SeededRandom random;
+  SeededRandom random{next_seed()};
   SerialExecutor executor;
   MemoryStore store;
   std::optional<Box> box;
@@ -102,14 +112,17 @@ void check_receipt_of(const Polls& polls, const Box::Accepted& accepted, const B
   const auto receipt = must(crypto::LogProof::parse(must(polls.box->receipt(accepted))));
   const LogReader reader =
       must(LogReader::open(polls.store, log, polls.of.manifest().log_origin(log)));
-  const Bytes proven = must(check_receipt(reader, must(polls.of.election->log_verifier(log)), receipt));
+  const Bytes proven =
+      must(check_receipt(reader, must(polls.of.election->log_verifier(log)), receipt));
   EXPECT_TRUE(equal(must(payload_of(proven)), entry));
 }
 
 TEST(Box, OutcomesStandInTheOrderOfTheBatch) {
   Polls polls(sharded());
   std::vector<Bytes> batch;
-  for (int i = 0; i < 12; ++i) batch.push_back(cast(sharded(), polls.random));
+  for (int i = 0; i < 12; ++i) {
+    batch.push_back(cast(sharded(), polls.random));
+  }
   Bytes bad_proof = cast(sharded(), polls.random);
   bad_proof.back() ^= 1;
   batch.insert(batch.begin() + 3, bad_proof);
@@ -146,9 +159,11 @@ TEST(Box, EmptyBatch) {
 }
 
 TEST(Box, LogTellsNothingAboutTheOrderOfArrival) {
-  SeededRandom random;
+  SeededRandom random(next_seed());
   std::vector<Bytes> batch;
-  for (int i = 0; i < 6; ++i) batch.push_back(cast(first(), random));
+  for (int i = 0; i < 6; ++i) {
+    batch.push_back(cast(first(), random));
+  }
   std::map<Told, int> orders;
   std::map<std::string, int> places_of_the_first;
   for (int round = 0; round < 12; ++round) {
@@ -193,8 +208,7 @@ TEST(Box, ChallengedCiphertextsUnderAHigherSequence) {
   EXPECT_EQ(told(polls.accept({encode(last().challenge(voter, opening, polls.random))})),
             Told{"box/0 0"});
   opening.ballot.sequence = 1;
-  EXPECT_EQ(told(polls.accept({encode(last().ballot(voter, opening, polls.random))})),
-            Told{"V11"});
+  EXPECT_EQ(told(polls.accept({encode(last().ballot(voter, opening, polls.random))})), Told{"V11"});
   EXPECT_EQ(told(polls.accept({encode(last().challenge(voter, opening, polls.random))})),
             Told{"V11"});
 }
@@ -216,8 +230,8 @@ TEST(Box, TooManyChallenges) {
 TEST(Box, TwoBallotsOfACredentialInOneBatch) {
   Polls polls(first());
   const Voter voter = first().voter(kMayor, polls.random);
-  auto outcomes = told(polls.accept(
-      {cast(first(), voter, 0, polls.random), cast(first(), voter, 1, polls.random)}));
+  auto outcomes = told(
+      polls.accept({cast(first(), voter, 0, polls.random), cast(first(), voter, 1, polls.random)}));
   std::ranges::sort(outcomes);
   EXPECT_EQ(outcomes, (Told{"V9", "box/0 0"}));
 }
@@ -225,8 +239,8 @@ TEST(Box, TwoBallotsOfACredentialInOneBatch) {
 TEST(Box, SameEntryGetsTheSameAnswer) {
   Polls polls(last());
   const Voter voter = last().voter(kMayor, polls.random);
-  const Bytes challenge = encode(
-      last().challenge(voter, last().encrypt(voter, 0, kVote, polls.random), polls.random));
+  const Bytes challenge =
+      encode(last().challenge(voter, last().encrypt(voter, 0, kVote, polls.random), polls.random));
   const Bytes ballot = cast(last(), voter, 1, polls.random);
   EXPECT_EQ(told(polls.accept({challenge})), Told{"box/0 0"});
   EXPECT_EQ(told(polls.accept({challenge, challenge})), (Told{"box/0 0", "box/0 0"}));
@@ -237,7 +251,7 @@ TEST(Box, SameEntryGetsTheSameAnswer) {
   polls.reopen();
   EXPECT_EQ(told(polls.accept({challenge, ballot})), (Told{"box/0 0", "box/0 1"}));
   // The same vote under a new proof is another entry.
-  SeededRandom other(7);
+  SeededRandom other(next_seed());
   EXPECT_EQ(told(polls.accept({cast(last(), voter, 1, other)})), Told{"V9"});
   // One that was superseded is refused: the credential has gone on.
   EXPECT_EQ(told(polls.accept({cast(last(), voter, 2, polls.random)})), Told{"box/0 2"});
@@ -287,7 +301,8 @@ TEST(Box, ReceiptsStayGoodAsTheLogGrows) {
   EXPECT_TRUE(fails_with(Errc::misuse, polls.box->receipt({.shard = 1, .index = 0})));
 }
 
-// --- opening --------------------------------------------------------------------------------------
+// --- opening
+// --------------------------------------------------------------------------------------
 
 TEST(BoxOpen, NeedsItsLogsAndKeys) {
   MemoryStore empty;
@@ -313,7 +328,9 @@ Result<Box> open_with(const TestElection& of, const std::vector<Bytes>& entries)
   create_logs(store, of);
   LogWriter log =
       must(LogWriter::open(store, "box/0", must(of.box_keys.log_signer(of.manifest(), 0))));
-  for (const Bytes& entry : entries) must(log.append(entry));
+  for (const Bytes& entry : entries) {
+    must(log.append(entry));
+  }
   must(log.publish());
   return open(store, of);
 }
@@ -340,7 +357,8 @@ TEST(BoxOpen, RefusesALogItWouldNotHaveWritten) {
             "box/0 entry 0: type 48 is no type of a box entry");
 }
 
-// --- keys -----------------------------------------------------------------------------------------
+// --- keys
+// -----------------------------------------------------------------------------------------
 
 TEST(BoxKeys, SaveAndLoad) {
   const BoxKeys& keys = sharded().box_keys;
@@ -372,15 +390,18 @@ TEST(BoxKeys, LoadRefusesOtherLengths) {
   EXPECT_TRUE(fails_with(Errc::malformed, BoxKeys::load(SecretBuffer(many))));
 }
 
-// --- failures of the store ------------------------------------------------------------------------
+// --- failures of the store
+// ------------------------------------------------------------------------
 
-// The store fails at each of its changes in turn. Nothing acknowledged is lost, nothing is taken twice, and
-// whoever asks again after reopening gets an answer.
+// The store fails at each of its changes in turn. Nothing acknowledged is lost, nothing is taken
+// twice, and whoever asks again after reopening gets an answer.
 TEST(BoxFailures, AtEveryWrite) {
-  SeededRandom random;
+  SeededRandom random(next_seed());
   const std::vector<Bytes> before = {cast(sharded(), random), cast(sharded(), random)};
   std::vector<Bytes> batch;
-  for (int i = 0; i < 5; ++i) batch.push_back(cast(sharded(), random));
+  for (int i = 0; i < 5; ++i) {
+    batch.push_back(cast(sharded(), random));
+  }
 
   for (const auto failure : {MemoryStore::Failure::lost, MemoryStore::Failure::persisted}) {
     bool failed = true;
@@ -420,14 +441,17 @@ TEST(BoxFailures, AtEveryWrite) {
   }
 }
 
-// --- threads --------------------------------------------------------------------------------------
+// --- threads
+// --------------------------------------------------------------------------------------
 
 class ThreadExecutor final : public Executor {
  public:
   void run(std::size_t count, const std::function<void(std::size_t)>& task) override {
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
-      for (std::size_t i = next++; i < count; i = next++) task(i);
+      for (std::size_t i = next++; i < count; i = next++) {
+        task(i);
+      }
     };
     std::thread other(work);
     work();

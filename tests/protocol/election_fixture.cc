@@ -6,6 +6,7 @@
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/ed25519_signer.h"
 #include "psephos/crypto/hash.h"
+
 #include "tests/protocol/rsa_keys.h"
 
 namespace psephos::test {
@@ -89,8 +90,9 @@ std::shared_ptr<const protocol::Election> election_with(
   opening.joint_key = parties.joint_key;
   opening.commitments = {{parties.joint_key}};
   for (std::size_t i = 0; i < parties.credentials.size(); ++i) {
-    opening.registrars.push_back({.log = parties.registrar_logs[i],
-                                  .moduli_digest = protocol::moduli_digest(parties.credentials[i])});
+    opening.registrars.push_back(
+        {.log = parties.registrar_logs[i],
+         .moduli_digest = protocol::moduli_digest(parties.credentials[i])});
   }
   opening.box_logs = std::move(parties.box_logs);
   return protocol::Election::create(std::move(manifest), opening.encode(),
@@ -153,8 +155,7 @@ Voter TestElection::voter(std::uint32_t style, Random& random) const {
   for (const auto& keys : credentials) {
     const Bytes input = crypto::prepare(
         kVariant, protocol::credential_message(election->id(), style, voter.pk), random);
-    const auto blinded =
-        crypto::blind(keys[style].public_key(), kVariant, input, random).value();
+    const auto blinded = crypto::blind(keys[style].public_key(), kVariant, input, random).value();
     protocol::Credential::Signature signature;
     std::copy_n(input.begin(), 32, signature.prefix.begin());
     signature.signature =
@@ -176,11 +177,12 @@ crypto::BallotOpening TestElection::encrypt(const Voter& voter, std::uint32_t se
 
 protocol::Ballot TestElection::ballot(const Voter& voter, const crypto::BallotOpening& opening,
                                       Random& random) const {
-  return {.style = voter.style,
-          .credential = voter.credential,
-          .encrypted = opening.ballot,
-          .proof = crypto::prove(election->ballot_context(voter.style), opening, voter.sk, random)
-                       .value()};
+  return {
+      .style = voter.style,
+      .credential = voter.credential,
+      .encrypted = opening.ballot,
+      .proof =
+          crypto::prove(election->ballot_context(voter.style), opening, voter.sk, random).value()};
 }
 
 protocol::Challenge TestElection::challenge(const Voter& voter,
@@ -193,12 +195,14 @@ protocol::Challenge TestElection::challenge(const Voter& voter,
                                 .values = {votes.begin(), votes.end()},
                                 .randomness = {},
                                 .signature = {}};
-  for (const auto& r : opening.r) challenge.randomness.push_back(r.declassify());
-  challenge.signature = crypto::prove(
-      {.bases = {crypto::Point::base()}, .points = {voter.pk}}, voter.sk,
-      protocol::challenge_transcript(election->id(), voter.style, challenge.encrypted,
-                                     challenge.values, challenge.randomness),
-      random);
+  for (const auto& r : opening.r) {
+    challenge.randomness.push_back(r.declassify());
+  }
+  challenge.signature =
+      crypto::prove({.bases = {crypto::Point::base()}, .points = {voter.pk}}, voter.sk,
+                    protocol::challenge_transcript(election->id(), voter.style, challenge.encrypted,
+                                                   challenge.values, challenge.randomness),
+                    random);
   return challenge;
 }
 

@@ -1,5 +1,6 @@
-// A small election made without its ceremony: one trustee, fixed keys, everything the same in each run. What
-// is judged against an Election can be tested with it; the ceremony and the main log have tests of their own.
+// A small election made without its ceremony: one trustee, fixed keys, everything the same in each
+// run. What is judged against an Election can be tested with it; the ceremony and the main log have
+// tests of their own.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@
 
 namespace psephos::test {
 
-// Styles: "both" (mayor: one of three; board: two candidates, 0 to 3 points each, at most 4 in all), and
-// "mayor" and "island" with the first contest only.
+// Styles: "both" (mayor: one of three; board: two candidates, 0 to 3 points each, at most 4 in
+// all), and "mayor" and "island" with the first contest only.
 struct ElectionOptions {
   std::string origin = "vote.example/2026";
   std::string revote = "first";

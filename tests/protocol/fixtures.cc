@@ -70,7 +70,8 @@ TrusteeSecret secret_of(const protocol::Trustee& trustee) {
 }
 
 Play::Play(const Setup& setup)
-    : manifest(make_manifest(setup)),
+    : random(test_seed() + setup.keys),
+      manifest(make_manifest(setup)),
       authority(protocol::Authority::create(random)),
       log(manifest, evaluator) {
   for (std::uint32_t i = 1; i <= setup.trustees; ++i) {

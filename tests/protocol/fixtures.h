@@ -39,6 +39,7 @@ struct Setup {
   std::string title = "Town election";
   std::string tally_by = "election";
   std::uint32_t tally_minimum = 1;
+  std::uint64_t keys = 0;  // plays of one number have the same keys
 };
 [[nodiscard]] std::string manifest_text(const Setup& setup);
 [[nodiscard]] std::shared_ptr<const protocol::Manifest> make_manifest(const Setup& setup);

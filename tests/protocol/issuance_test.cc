@@ -3,12 +3,13 @@
 #include <functional>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/codec.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -118,8 +119,7 @@ TEST(Enrolment, OtherLengthsAndFirstBytesAreRefused) {
       EXPECT_TRUE(fails_with(Errc::malformed, decode(bad))) << i;
     }
   };
-  check(request().encode(), 28,
-        [](ByteView b) { return EnrolmentRequest::decode(b, manifest()); });
+  check(request().encode(), 28, [](ByteView b) { return EnrolmentRequest::decode(b, manifest()); });
   check(response().encode(), 29,
         [](ByteView b) { return EnrolmentResponse::decode(b, manifest()); });
   check(issuance(1, 2).encode(), 1, [](ByteView b) { return Issuance::decode(b, manifest()); });
@@ -163,7 +163,9 @@ std::string append(IssuanceState& state, const Issuance& issuance) {
   const auto checked = state.check(issuance);
   const auto taken = state.append(issuance);
   EXPECT_EQ(checked, taken);
-  if (taken.has_value()) return "taken";
+  if (taken.has_value()) {
+    return "taken";
+  }
   EXPECT_EQ(taken.error().check, Check::issuance);
   return taken.error().message;
 }
@@ -202,7 +204,9 @@ TEST(IssuanceState, NothingTwice) {
 
 TEST(IssuanceState, NoMoreThanVoters) {
   IssuanceState state(manifest());
-  for (std::uint8_t i = 0; i < 4; ++i) EXPECT_EQ(append(state, issuance(i, i)), "taken");
+  for (std::uint8_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(append(state, issuance(i, i)), "taken");
+  }
   EXPECT_EQ(append(state, issuance(9, 9)), "more issuances than the manifest's 4 voters");
   EXPECT_EQ(state.total(), 4U);
 }

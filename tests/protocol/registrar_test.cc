@@ -4,17 +4,18 @@
 #include <set>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/hmac.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/main_log.h"
 #include "psephos/protocol/wallet.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -28,7 +29,8 @@ using test::MemoryStore;
 using test::must;
 using test::SeededRandom;
 
-// A registrar with keys of its own making (three, which takes a second: once per process) and its election.
+// A registrar with keys of its own making (three, which takes a second: once per process) and its
+// election.
 struct Office {
   SeededRandom random;
   SerialExecutor executor;
@@ -41,11 +43,11 @@ struct Office {
     for (const Message& message : registrar.credential_keys(*manifest)) {
       keys.push_back(must(CredentialKey::decode(message.payload, *manifest)).key);
     }
-    return test::election_with(
-        manifest, {.joint_key = crypto::Point::base(),
-                   .registrar_logs = {registrar.log_key()},
-                   .credentials = {keys},
-                   .box_logs = BoxKeys::create(*manifest, random).public_keys()});
+    return test::election_with(manifest,
+                               {.joint_key = crypto::Point::base(),
+                                .registrar_logs = {registrar.log_key()},
+                                .credentials = {keys},
+                                .box_logs = BoxKeys::create(*manifest, random).public_keys()});
   }
 };
 Office& office() {
@@ -87,8 +89,8 @@ TEST(Registrar, KeysAreOnePerStyleAndSigned) {
 }
 
 TEST(Registrar, CreateRefusesARegistrarTheManifestDoesNotList) {
-  EXPECT_TRUE(fails_with(Errc::misuse, Registrar::create(*office().manifest, 1, office().random,
-                                                         office().executor)));
+  EXPECT_TRUE(fails_with(
+      Errc::misuse, Registrar::create(*office().manifest, 1, office().random, office().executor)));
 }
 
 TEST(Registrar, VoterGetsACredential) {
@@ -144,8 +146,7 @@ TEST(Registrar, NotOnTheRoll) {
         request_of(mayor, "ann", "ann's codf"), request_of(mayor, "ann", "ann's code "),
         request_of(mayor, "ann", std::string("ann's code\0", 11)),
         request_of(mayor, "bo", "bo's code"), request_of(both, "ann", "ann's code"),
-        request_of(mayor, "no code", ""), request_of(mayor, "no code", "no code"),
-        no_such_style}) {
+        request_of(mayor, "no code", ""), request_of(mayor, "no code", "no code"), no_such_style}) {
     const auto refused = issue(state, request);
     ASSERT_TRUE(fails_with(Errc::rejected, refused)) << request.voter;
     messages.insert(refused.error().message);
@@ -166,16 +167,16 @@ TEST(Registrar, OtherElectionOrRegistrar) {
   const auto other = test::make_election({.origin = "vote.example/other"});
   request = request_of(wallet, "ann", "ann's code");
   request.election_id = other.election->id();
-  EXPECT_TRUE(fails_with(
-      Errc::misuse, office().registrar.issue(*other.election, kRoll, state, request)));
+  EXPECT_TRUE(
+      fails_with(Errc::misuse, office().registrar.issue(*other.election, kRoll, state, request)));
   EXPECT_TRUE(fails_with(Errc::misuse, office().registrar.log_signer(other.manifest())));
 
   // An election of the same manifest that lists other keys for this registrar.
   const auto usurped = test::make_election({.voters = 3});
   ASSERT_EQ(usurped.manifest().digest, office().manifest->digest);
   request.election_id = usurped.election->id();
-  EXPECT_TRUE(fails_with(
-      Errc::misuse, office().registrar.issue(*usurped.election, kRoll, state, request)));
+  EXPECT_TRUE(
+      fails_with(Errc::misuse, office().registrar.issue(*usurped.election, kRoll, state, request)));
 }
 
 TEST(Registrar, BadBlindedMessages) {
@@ -187,8 +188,8 @@ TEST(Registrar, BadBlindedMessages) {
   n_minus_1.back() ^= 1;  // n is odd
   Bytes one(256);
   one.back() = 1;
-  for (const Bytes& bad : {Bytes(), Bytes(255, 1), Bytes(257, 1), Bytes(256), one, n, n_minus_1,
-                           Bytes(256, 0xff)}) {
+  for (const Bytes& bad :
+       {Bytes(), Bytes(255, 1), Bytes(257, 1), Bytes(256), one, n, n_minus_1, Bytes(256, 0xff)}) {
     EnrolmentRequest request = good;
     request.blinded_message = bad;
     EXPECT_TRUE(fails_with(Errc::malformed, issue(state, request)));
@@ -217,11 +218,10 @@ TEST(Registrar, AnswerIsTheSameAfterACrash) {
 
   const Registrar restarted = must(Registrar::load(must(office().registrar.save())));
   IssuanceState state(*office().manifest);
-  const LogReader reader = must(
-      LogReader::open(store, "roll/0", office().manifest->log_origin("roll/0")));
+  const LogReader reader =
+      must(LogReader::open(store, "roll/0", office().manifest->log_origin("roll/0")));
   const Bytes entry = must(reader.entry(0));
-  ASSERT_TRUE(
-      state.append(must(Issuance::decode(must(payload_of(entry)), *office().manifest))));
+  ASSERT_TRUE(state.append(must(Issuance::decode(must(payload_of(entry)), *office().manifest))));
   const auto again = must(restarted.issue(*office().election, kRoll, state, request));
   EXPECT_FALSE(again.issuance.has_value());
   EXPECT_EQ(again.response.blind_signature, first.response.blind_signature);
@@ -254,9 +254,10 @@ TEST(Registrar, CompareRoll) {
   EXPECT_EQ(faults({issued("ann", kMayor, 1), issued("bo", kIsland, 2)}), Faults{});
   EXPECT_EQ(faults({issued("ann", kMayor, 1), issued("dora", kMayor, 2)}),
             Faults{"roll/0 entry 1: was issued to nobody on the roll"});
-  EXPECT_EQ(faults({issued("bo", kMayor, 1)}),
-            Faults{"roll/0 entry 0: was issued for style \"mayor\", which is not that of voter bo on "
-                   "the roll"});
+  EXPECT_EQ(
+      faults({issued("bo", kMayor, 1)}),
+      Faults{"roll/0 entry 0: was issued for style \"mayor\", which is not that of voter bo on "
+             "the roll"});
   EXPECT_EQ(faults({issued("ann", kMayor, 1), issued("ann", kMayor, 2)}),
             Faults{"roll/0 entry 1: was issued to the voter of entry 0"});
 }
@@ -277,9 +278,9 @@ TEST(Registrar, SaveAndLoad) {
 TEST(Registrar, LoadRefusesAnythingElse) {
   const SecretBuffer saved = must(office().registrar.save());
   const ByteView bytes = saved.expose_secret();
-  for (const std::size_t size : {std::size_t{0}, std::size_t{31}, std::size_t{35}, std::size_t{67},
-                                 std::size_t{99}, std::size_t{103}, std::size_t{107},
-                                 std::size_t{500}, bytes.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{31}, std::size_t{35}, std::size_t{67}, std::size_t{99},
+        std::size_t{103}, std::size_t{107}, std::size_t{500}, bytes.size() - 1}) {
     EXPECT_FALSE(Registrar::load(SecretBuffer(bytes.first(size))).has_value()) << size;
   }
   Bytes changed(bytes.begin(), bytes.end());
@@ -303,9 +304,9 @@ TEST(Registrar, WithoutAKeyForEveryStyle) {
   bytes.resize(104);  // no keys
   const Registrar loaded = must(Registrar::load(SecretBuffer(bytes)));
   Wallet wallet = wallet_of(kMayor);
-  EXPECT_TRUE(fails_with(
-      Errc::misuse, loaded.issue(*office().election, kRoll, IssuanceState(*office().manifest),
-                                 request_of(wallet, "ann", "ann's code"))));
+  EXPECT_TRUE(fails_with(Errc::misuse,
+                         loaded.issue(*office().election, kRoll, IssuanceState(*office().manifest),
+                                      request_of(wallet, "ann", "ann's code"))));
 }
 
 }  // namespace

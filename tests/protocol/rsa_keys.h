@@ -1,5 +1,5 @@
-// Six RSA keys of 2048 bits for tests, made once with `openssl genrsa`: to generate them anew would cost
-// every test a second. They protect nothing.
+// Six RSA keys of 2048 bits for tests, made once with `openssl genrsa`: to generate them anew would
+// cost every test a second. They protect nothing.
 #pragma once
 
 #include <string_view>

@@ -1,11 +1,12 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "psephos/protocol/wallet.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {

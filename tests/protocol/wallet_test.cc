@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/protocol/box_state.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/seeded_random.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -25,8 +26,7 @@ using test::TestElection;
 const crypto::IndividualEvaluator kEvaluator;
 
 const TestElection& two() {
-  static const TestElection election =
-      test::make_election({.revote = "last", .registrars = 2});
+  static const TestElection election = test::make_election({.revote = "last", .registrars = 2});
   return election;
 }
 const Election& election() { return *two().election; }
@@ -134,8 +134,7 @@ TEST(Wallet, RequestsThatMakeNoSense) {
   EXPECT_TRUE(fails_with(Errc::misuse, wallet.request(election(), 0, "ann", "4711", random)));
   EXPECT_TRUE(fails_with(Errc::misuse, wallet.request(election(), 2, "ann", "4711", random)));
   const TestElection other = test::make_election({.origin = "vote.example/other"});
-  EXPECT_TRUE(
-      fails_with(Errc::misuse, wallet.request(*other.election, 0, "ann", "4711", random)));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.request(*other.election, 0, "ann", "4711", random)));
 }
 
 TEST(Wallet, BadAnswersAreRefusedAndTheGoodOneStillTaken) {
@@ -212,22 +211,28 @@ TEST(Wallet, NothingIsPreparedWithoutACompleteCredential) {
 TEST(Wallet, VotesThatBreakTheRules) {
   SeededRandom random;
   Wallet mayor = two().enrolled(kMayor, random);
-  for (const std::vector<std::uint32_t>& bad :
-       {std::vector<std::uint32_t>{0, 0, 0}, {1, 1, 0}, {1, 1, 1}, {2, 0, 0}, {0xffffffff, 1, 1},
-        {1, 0}, {1, 0, 0, 0}, {}}) {
+  for (const std::vector<std::uint32_t>& bad : {std::vector<std::uint32_t>{0, 0, 0},
+                                                {1, 1, 0},
+                                                {1, 1, 1},
+                                                {2, 0, 0},
+                                                {0xffffffff, 1, 1},
+                                                {1, 0},
+                                                {1, 0, 0, 0},
+                                                {}}) {
     EXPECT_TRUE(fails_with(Errc::misuse, mayor.prepare(election(), votes(bad), random)));
     EXPECT_FALSE(mayor.has_prepared());
   }
   Wallet both = two().enrolled(kBoth, random);
-  for (const std::vector<std::uint32_t>& bad :
-       {std::vector<std::uint32_t>{1, 0, 0, 4, 0}, {1, 0, 0, 3, 2}, {0, 0, 0, 3, 1},
-        {1, 0, 1, 3, 1}, {1, 0, 0, 0xffffffff, 5}}) {
+  for (const std::vector<std::uint32_t>& bad : {std::vector<std::uint32_t>{1, 0, 0, 4, 0},
+                                                {1, 0, 0, 3, 2},
+                                                {0, 0, 0, 3, 1},
+                                                {1, 0, 1, 3, 1},
+                                                {1, 0, 0, 0xffffffff, 5}}) {
     EXPECT_TRUE(fails_with(Errc::misuse, both.prepare(election(), votes(bad), random)));
   }
   EXPECT_TRUE(is_ok(both.prepare(election(), votes({1, 0, 0, 0, 0}), random)));
   // A refused vote also takes away the one prepared before it: what is cast is what was shown last.
-  EXPECT_TRUE(
-      fails_with(Errc::misuse, both.prepare(election(), votes({1, 1, 0, 0, 0}), random)));
+  EXPECT_TRUE(fails_with(Errc::misuse, both.prepare(election(), votes({1, 1, 0, 0, 0}), random)));
   EXPECT_TRUE(fails_with(Errc::misuse, both.cast(election(), random)));
 }
 
@@ -270,7 +275,8 @@ TEST(Wallet, OfAnotherElection) {
   EXPECT_TRUE(is_ok(wallet.cast(election(), random)));
 }
 
-// --- files ----------------------------------------------------------------------------------------
+// --- files
+// ----------------------------------------------------------------------------------------
 
 // A wallet in the middle of everything: one signature, one request, nothing sent.
 Wallet half_enrolled(Random& random) {

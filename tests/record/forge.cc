@@ -1,6 +1,7 @@
 #include "tests/record/forge.h"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 #include <utility>
 
@@ -53,6 +54,11 @@ void write_log(MemoryStore& store, const std::string& log,
 }
 
 }  // namespace
+
+std::uint64_t Forge::next_seed() {
+  static std::atomic<std::uint64_t> elections = 0;
+  return test_seed() + elections++;
+}
 
 Forge::Forge(std::string_view manifest_json)
     : manifest(std::make_shared<const Manifest>(value(Manifest::parse(as_bytes(manifest_json))))),

@@ -53,7 +53,7 @@ class Forge {
   // The position of the n-th message of a type in `main`.
   [[nodiscard]] std::size_t find(protocol::MessageType type, std::size_t n = 0) const;
 
-  SeededRandom random;
+  SeededRandom random{next_seed()};  // no two elections of a run have the same keys
   crypto::IndividualEvaluator evaluator;
   std::shared_ptr<const protocol::Manifest> manifest;
   std::optional<protocol::Authority> authority;
@@ -70,6 +70,7 @@ class Forge {
   std::string result_csv;
 
  private:
+  static std::uint64_t next_seed();
   [[nodiscard]] protocol::Message close_message() const;
   std::vector<protocol::IssuanceState> issued_;
   std::uint64_t num_voters_ = 0;

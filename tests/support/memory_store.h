@@ -26,15 +26,21 @@ class MemoryStore final : public protocol::RecordStore {
   [[nodiscard]] Result<Bytes> read(const std::string& path, std::size_t max) const override {
     const std::lock_guard lock(mutex_);
     const auto found = files_.find(path);
-    if (found == files_.end()) return fail(Errc::environment, path + ": no such file");
-    if (found->second.size() > max) return fail(Errc::malformed, path + ": too large");
+    if (found == files_.end()) {
+      return fail(Errc::environment, path + ": no such file");
+    }
+    if (found->second.size() > max) {
+      return fail(Errc::malformed, path + ": too large");
+    }
     return found->second;
   }
 
   [[nodiscard]] Result<std::vector<std::string>> list() const override {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> paths;
-    for (const auto& [path, content] : files_) paths.push_back(path);
+    for (const auto& [path, content] : files_) {
+      paths.push_back(path);
+    }
     return paths;
   }
 
@@ -46,7 +52,9 @@ class MemoryStore final : public protocol::RecordStore {
   Result<void> write(const std::string& path, ByteView content) override {
     const std::lock_guard lock(mutex_);
     const auto failure = next_change();
-    if (failure != Failure::lost) files_[path] = Bytes(content.begin(), content.end());
+    if (failure != Failure::lost) {
+      files_[path] = Bytes(content.begin(), content.end());
+    }
     return outcome(path, failure);
   }
 
@@ -77,12 +85,16 @@ class MemoryStore final : public protocol::RecordStore {
 
  private:
   std::optional<Failure> next_change() {
-    if (fail_at_ != num_changes_++) return std::nullopt;
+    if (fail_at_ != num_changes_++) {
+      return std::nullopt;
+    }
     return failure_;
   }
 
   static Result<void> outcome(const std::string& path, std::optional<Failure> failure) {
-    if (failure.has_value()) return fail(Errc::environment, path + ": the disk failed");
+    if (failure.has_value()) {
+      return fail(Errc::environment, path + ": the disk failed");
+    }
     return {};
   }
 
