@@ -149,10 +149,11 @@ LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::str
       reader_(&reader),
       previous_(chain_start(origin)),
       tiles_([this](unsigned level, const crypto::TileId& id, ByteView hashes) -> Result<void> {
-        const std::string path = in_log(reader_->log(), crypto::tile_path(level, id));
-        PSEPHOS_TRY(const Bytes tile, record_->read(path, crypto::kTileWidth * kDigestBytes));
+        const std::string file = crypto::tile_path(level, id);
+        PSEPHOS_TRY(const Bytes tile, record_->read(in_log(reader_->log(), file),
+                                                    crypto::kTileWidth * kDigestBytes));
         if (!equal(tile, hashes)) {
-          return fail(Errc::rejected, path + ": does not hold the hashes of the log's entries");
+          return fail(Errc::rejected, file + ": does not hold the hashes of the log's entries");
         }
         return {};
       }) {}
@@ -160,7 +161,7 @@ LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::str
 Result<void> LogAudit::append(const LogReader::Bundle& bundle) {
   PSEPHOS_CHECK(bundle.first == frontier_.size());
   for (const ByteView entry : bundle.entries) {
-    const std::string place = reader_->log() + " entry " + std::to_string(frontier_.size());
+    const std::string place = "entry " + std::to_string(frontier_.size());
     if (auto payload = payload_of(entry); !payload.has_value()) {
       return within(place, payload.error());
     }
@@ -180,7 +181,7 @@ Result<void> LogAudit::append(const LogReader::Bundle& bundle) {
 Result<void> LogAudit::finish() {
   PSEPHOS_CHECK_OK(tiles_.partials());
   if (frontier_.head() != reader_->tree()) {
-    return fail(Errc::rejected, reader_->log() + "/checkpoint: its root is not that of the log's " +
+    return fail(Errc::rejected, "checkpoint: its root is not that of the log's " +
                                     std::to_string(frontier_.size()) + " entries");
   }
   return {};

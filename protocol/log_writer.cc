@@ -46,7 +46,9 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
   LogAudit audit(store, reader, origin);
   for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
-    PSEPHOS_CHECK_OK(audit.append(bundle));
+    if (auto sound = audit.append(bundle); !sound.has_value()) {
+      return within(writer.log_, sound.error());
+    }
     writer.pending_.clear();
     for (const ByteView entry : bundle.entries) {
       writer.previous_ = crypto::sha256({entry});
@@ -55,7 +57,7 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
     }
     if (writer.pending_.size() == crypto::kTileWidth) writer.pending_.clear();
   }
-  PSEPHOS_CHECK_OK(audit.finish());
+  if (auto sound = audit.finish(); !sound.has_value()) return within(writer.log_, sound.error());
   PSEPHOS_CHECK_OK(writer.tiles_->restore(
       reader.tree().size, [&](unsigned level, const crypto::TileId& id) {
         return store.read(in_log(writer.log_, crypto::tile_path(level, id)),

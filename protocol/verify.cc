@@ -721,7 +721,7 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
   auto main_log = std::make_shared<MainLog>(manifest, evaluator);
   for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
-    PSEPHOS_CHECK_OK(audit.append(bundle));
+    if (auto sound = audit.append(bundle); !sound.has_value()) return within(log, sound.error());
     for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
       const std::string place = entry_place(log, bundle.first + i);
       PSEPHOS_TRY(const ByteView payload, payload_of(bundle.entries[i]));
@@ -732,7 +732,7 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
       }
     }
   }
-  PSEPHOS_CHECK_OK(audit.finish());
+  if (auto sound = audit.finish(); !sound.has_value()) return within(log, sound.error());
   if (!main_log->roster().has_value()) {
     return fail(Errc::rejected, "main: the log is empty; it must begin with the roster");
   }

@@ -170,7 +170,7 @@ TEST_F(CsvTest, BoundsFields) {
   const std::string why = "a field is longer than 65536 bytes";
   expect_refused(longest + "a\n", 1, why);
   expect_refused("x\n\"" + longest + "a\"\n", 2, why);
-  expect_refused("\"" + longest + "\n" + longest, 2, why);
+  expect_refused("\"" + longest.substr(1) + "\n" + longest, 2, why);
   // Refused long before it is read whole.
   put("");
   std::filesystem::resize_file(path_, std::uintmax_t{1} << 30);

@@ -66,7 +66,8 @@ class LogReader {
 class LogAudit {
  public:
   explicit LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin);
-  // append the entries of the next bundle. Errors name the entry or the file.
+  // append the entries of the next bundle. Errors name the entry or the file; the log is the caller's to
+  // name.
   Result<void> append(const LogReader::Bundle& bundle);
   // finish compares the partial tiles and the root with the checkpoint's.
   Result<void> finish();
