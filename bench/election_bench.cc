@@ -73,7 +73,7 @@ void BM_BoxAccept(benchmark::State& state) {
     state.ResumeTiming();
     benchmark::DoNotOptimize(box.accept(batch, serial, election().random));
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kBallots));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBallots));
 }
 BENCHMARK(BM_BoxAccept)->Unit(benchmark::kMillisecond);
 
@@ -88,7 +88,7 @@ void BM_AuditBeforeTally(benchmark::State& state) {
                                                       .checkpoints = {},
                                                       .progress = {}}));
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kBallots));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBallots));
 }
 BENCHMARK(BM_AuditBeforeTally)->Unit(benchmark::kMillisecond);
 

@@ -280,8 +280,9 @@ Result<crypto::Checkpoint> checkpoint_of(const crypto::LogProof& proof) {
   return crypto::Checkpoint::parse(note.text);
 }
 
-Result<void> check_proof(const crypto::LogProof& proof, ByteView entry,
-                         const crypto::NoteVerifier& key) {
+Result<void> check_proof(const crypto::LogProof& proof, const crypto::NoteVerifier& key,
+                         const std::string& entry_file) {
+  PSEPHOS_TRY(const Bytes entry, runtime::read_file(entry_file, kMaxEntryBytes));
   PSEPHOS_TRY(const auto note, crypto::Note::parse(proof.checkpoint));
   PSEPHOS_CHECK_OK(note.verified_by(std::span(&key, 1)));
   PSEPHOS_TRY(const auto checkpoint, crypto::Checkpoint::parse(note.text));
@@ -290,17 +291,16 @@ Result<void> check_proof(const crypto::LogProof& proof, ByteView entry,
                                     "\", the key is that of \"" + key.name() + "\"");
   }
   if (proof.extra.has_value() && !equal(*proof.extra, crypto::sha256({entry}))) {
-    return fail(Errc::rejected, "is a proof for another entry");
+    return fail(Errc::rejected, "is a proof for another entry than " + entry_file);
   }
-  return crypto::verify_inclusion(proof.index, crypto::merkle_leaf(entry), checkpoint.tree,
-                                  proof.hashes);
+  return in_file(entry_file, crypto::verify_inclusion(proof.index, crypto::merkle_leaf(entry),
+                                                      checkpoint.tree, proof.hashes));
 }
 
 Result<int> check(const Options& options) {
   PSEPHOS_TRY(const auto proof, read_proof(options.proof));
-  PSEPHOS_TRY(const Bytes entry, runtime::read_file(options.entry, kMaxEntryBytes));
   PSEPHOS_TRY(const auto key, in_file("--vkey", crypto::NoteVerifier::parse(options.vkey)));
-  PSEPHOS_CHECK_OK(in_file(options.proof, check_proof(proof, entry, key)));
+  PSEPHOS_CHECK_OK(in_file(options.proof, check_proof(proof, key, options.entry)));
   std::printf("good: %s\n", entry_name(key.name(), proof.index).c_str());
   return kExitOk;
 }

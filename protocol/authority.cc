@@ -104,8 +104,7 @@ Message Authority::roster(const Manifest& manifest, std::vector<TrusteeKeys> tru
   return sign_message(MessageType::roster, manifest.digest, 0, roster.encode(), key_);
 }
 
-Result<Message> Authority::opening(const MainLog& log,
-                                   std::vector<Ed25519PublicKey> registrar_logs,
+Result<Message> Authority::opening(const MainLog& log, std::vector<Ed25519PublicKey> registrar_logs,
                                    std::vector<Ed25519PublicKey> box_logs) const {
   PSEPHOS_CHECK_OK(check_ready(log));
   const Manifest& manifest = log.manifest();
@@ -146,8 +145,7 @@ std::vector<Message> Authority::tallies(const AuditedBallots& audited) const {
   const Election& election = audited.election();
   std::vector<Message> messages;
   for (const Tally& tally : expected_tallies(election.manifest(), audited.aggregate())) {
-    messages.push_back(
-        sign_message(MessageType::tally, election.id(), 0, tally.encode(), key_));
+    messages.push_back(sign_message(MessageType::tally, election.id(), 0, tally.encode(), key_));
   }
   return messages;
 }

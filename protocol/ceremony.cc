@@ -4,9 +4,10 @@
 #include <string>
 #include <utility>
 
-#include "protocol/labels.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/lagrange.h"
+
+#include "protocol/labels.h"
 
 namespace psephos::protocol {
 
@@ -20,8 +21,7 @@ using crypto::Transcript;
 using Round = Ceremony::Round;
 
 std::unexpected<Fault> refuse(Check check, std::string message, std::string equation = {}) {
-  return std::unexpected(
-      Fault{check, /*place=*/"", std::move(message), std::move(equation)});
+  return std::unexpected(Fault{check, /*place=*/"", std::move(message), std::move(equation)});
 }
 
 std::string trustee(std::uint32_t number) { return "trustee " + std::to_string(number); }
@@ -230,11 +230,9 @@ std::expected<void, Fault> Ceremony::append_reveal(const Message& message,
   if (!reveal.has_value()) {
     return refuse(Check::trustees, name_of(message) + ": " + reveal.error().message);
   }
-  const auto proved =
-      crypto::verify({.bases = {Point::base()}, .points = {reveal->commitments.front()}},
-                     reveal->possession,
-                     possession_transcript(*manifest_, message.sender, reveal->commitments),
-                     evaluator);
+  const auto proved = crypto::verify(
+      {.bases = {Point::base()}, .points = {reveal->commitments.front()}}, reveal->possession,
+      possession_transcript(*manifest_, message.sender, reveal->commitments), evaluator);
   if (!proved.has_value()) {
     return refuse(Check::trustees, name_of(message) + ": " + proved.error().message,
                   "proof of possession");
@@ -296,8 +294,9 @@ Ceremony::Verdict Ceremony::judge(std::uint32_t complainant, const Complaint& co
                              " does not prove the shared point"};
   }
   const std::string share = "its share for " + trustee(complainant);
-  const auto content = crypto::open_public(sealed, receiver, complaint.shared_point,
-                                           seal_context(*manifest_, complaint.accused, complainant));
+  const auto content =
+      crypto::open_public(sealed, receiver, complaint.shared_point,
+                          seal_context(*manifest_, complaint.accused, complainant));
   if (!content.has_value()) {
     return {complaint.accused, share + " does not open"};
   }

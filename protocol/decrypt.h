@@ -19,8 +19,8 @@ struct TrusteeSecrets {
   const crypto::Ed25519SecretKey& identity;
 };
 
-// decrypt_tally: Errc::misuse if the log has no such tally, if it is below the manifest's minimum, if
-// this trustee's decryption is there already, or if s_j·G is not the election's S_j.
+// decrypt_tally: Errc::misuse if the log has no such tally, if it is below the manifest's minimum,
+// if this trustee's decryption is there already, or if s_j·G is not the election's S_j.
 [[nodiscard]] Result<Message> decrypt_tally(const MainLog& log, std::uint32_t tally,
                                             const TrusteeSecrets& secrets, Random& random);
 

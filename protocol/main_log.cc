@@ -207,7 +207,8 @@ std::expected<void, Fault> MainLog::append_roster(const Message& message) {
 
 std::expected<void, Fault> MainLog::append_ceremony(const Message& message) {
   // Ceremony itself names its round; after the opening it has none.
-  PSEPHOS_CHECK_OK(check_order(message.type, phase_, {Phase::ceremony, Phase::ready, Phase::failed}));
+  PSEPHOS_CHECK_OK(
+      check_order(message.type, phase_, {Phase::ceremony, Phase::ready, Phase::failed}));
   PSEPHOS_CHECK_OK(ceremony_->append(message, *evaluator_));
   if (ceremony_->round() == Ceremony::Round::complete) {
     phase_ = Phase::ready;
@@ -220,8 +221,8 @@ std::expected<void, Fault> MainLog::append_ceremony(const Message& message) {
 std::expected<void, Fault> MainLog::append_credential_key(const Message& message) {
   PSEPHOS_CHECK_OK(check_order(message.type, phase_, {Phase::ceremony, Phase::ready}));
   if (message.sender >= manifest_->num_registrars()) {
-    return refuse(Check::registrars, "credential key: there is no registrar " +
-                                         std::to_string(message.sender));
+    return refuse(Check::registrars,
+                  "credential key: there is no registrar " + std::to_string(message.sender));
   }
   auto key = CredentialKey::decode(message.payload, *manifest_);
   if (!key.has_value()) {
@@ -298,9 +299,9 @@ std::expected<void, Fault> MainLog::append_tally(const Message& message) {
     return refuse(Check::aggregate, place + tally.error().message);
   }
   const bool goes_on = !tallies_.empty() && tally->contest == tallies_.back().contest;
-  const bool is_in_order = goes_on ? tally->unit == tallies_.back().unit + 1
-                                   : tally->unit == 0 && (tallies_.empty() ||
-                                                          tally->contest > tallies_.back().contest);
+  const bool is_in_order =
+      goes_on ? tally->unit == tallies_.back().unit + 1
+              : tally->unit == 0 && (tallies_.empty() || tally->contest > tallies_.back().contest);
   if (!is_in_order) {
     return refuse(Check::aggregate, place + "contest " + std::to_string(tally->contest) +
                                         ", unit " + std::to_string(tally->unit) +
@@ -335,8 +336,8 @@ std::expected<void, Fault> MainLog::append_decryption(const Message& message) {
   const auto proved = crypto::verify(
       decryption_statement(tallies_[decryption->tally], election_->public_share(message.sender),
                            decryption->shares),
-      decryption->proof,
-      decryption_transcript(election_->id(), message.sender, decryption->tally), *evaluator_);
+      decryption->proof, decryption_transcript(election_->id(), message.sender, decryption->tally),
+      *evaluator_);
   if (!proved.has_value()) {
     return refuse(Check::decryption, place + proved.error().message, "proof of decryption");
   }
@@ -346,8 +347,8 @@ std::expected<void, Fault> MainLog::append_decryption(const Message& message) {
 }
 
 std::expected<void, Fault> MainLog::append_result(const Message& message) {
-  PSEPHOS_CHECK_OK(check_order(message.type, phase_,
-                               {Phase::tallied, Phase::decrypting, Phase::resulting}));
+  PSEPHOS_CHECK_OK(
+      check_order(message.type, phase_, {Phase::tallied, Phase::decrypting, Phase::resulting}));
   PSEPHOS_CHECK_OK(check_authority(message, roster_->authority));
   const std::size_t number = results_.size();
   const std::string place = "result of tally " + std::to_string(number) + ": ";
@@ -396,8 +397,7 @@ std::expected<void, Fault> MainLog::check_credential_keys(const Opening& opening
         return refuse(Check::registrars, key_name(r, s) + ": is missing");
       }
       if (const auto good = message->verify(opening.registrars[r].log); !good.has_value()) {
-        return refuse(Check::registrars, key_name(r, s) + ": " + good.error().message,
-                      "signature");
+        return refuse(Check::registrars, key_name(r, s) + ": " + good.error().message, "signature");
       }
     }
   }

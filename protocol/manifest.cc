@@ -337,8 +337,8 @@ Result<Contest> read_contest(const Field& field) {
   PSEPHOS_TRY(const std::size_t type, field["type"].choice({"choose", "score"}));
   contest.type = type == 0 ? ContestType::choose : ContestType::score;
   PSEPHOS_TRY(contest.options, read_texts(field["options"], 4096));
-  PSEPHOS_TRY(contest.rule, read_rule(field, contest.type,
-                                      static_cast<std::uint32_t>(contest.options.size())));
+  PSEPHOS_TRY(contest.rule,
+              read_rule(field, contest.type, static_cast<std::uint32_t>(contest.options.size())));
   return contest;
 }
 
@@ -489,10 +489,9 @@ Result<json> read_json(ByteView file) {
 Result<Manifest> Manifest::parse(ByteView file) {
   PSEPHOS_TRY(const json tree, read_json(file));
   const Field root(tree, "");
-  PSEPHOS_CHECK_OK(
-      root.object({"psephos", "title", "origin", "opens", "closes", "contests", "styles",
-                   "trustees", "registrars", "box", "tally", "voters"},
-                  {"witnesses"}));
+  PSEPHOS_CHECK_OK(root.object({"psephos", "title", "origin", "opens", "closes", "contests",
+                                "styles", "trustees", "registrars", "box", "tally", "voters"},
+                               {"witnesses"}));
   PSEPHOS_CHECK_OK(root["psephos"].choice({"manifest/v1"}));
 
   Manifest manifest;
@@ -552,7 +551,8 @@ Result<Manifest> Manifest::parse(ByteView file) {
 
 namespace {
 
-// Hash, type, style, credential key, sequence, signatures: in front of every box entry's ciphertexts.
+// Hash, type, style, credential key, sequence, signatures: in front of every box entry's
+// ciphertexts.
 std::size_t box_entry_head(const Manifest& manifest) {
   return 32 + 1 + 4 + 32 + 4 + manifest.registrars.size() * (32 + manifest.signature_bytes());
 }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <string>
 
-#include "protocol/labels.h"
 #include "psephos/codec.h"
+
+#include "protocol/labels.h"
 
 namespace psephos::protocol {
 

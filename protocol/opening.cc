@@ -5,9 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "protocol/labels.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/lagrange.h"
+
+#include "protocol/labels.h"
 
 namespace psephos::protocol {
 
@@ -209,11 +210,12 @@ Result<std::shared_ptr<const Election>> Election::create(
   for (const BallotStyle& style : manifest->styles) {
     num_bits = std::max(num_bits, style.form.num_bits());
   }
-  const auto bases =
-      std::make_shared<const crypto::Bases>(election->opening_.joint_key, num_bits);
+  const auto bases = std::make_shared<const crypto::Bases>(election->opening_.joint_key, num_bits);
   for (std::uint32_t s = 0; s < manifest->num_styles(); ++s) {
-    election->contexts_.push_back(
-        {.election_id = election->id_, .style = s, .form = manifest->styles[s].form, .bases = bases});
+    election->contexts_.push_back({.election_id = election->id_,
+                                   .style = s,
+                                   .form = manifest->styles[s].form,
+                                   .bases = bases});
   }
   election->manifest_ = std::move(manifest);
   return election;

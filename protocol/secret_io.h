@@ -1,5 +1,5 @@
-// The codec for what a role saves: the fields of codec.h, written into memory that is wiped. The result
-// goes into a sealed file (psephos/crypto/key_file.h), whose kind says what is inside. Spec:
+// The codec for what a role saves: the fields of codec.h, written into memory that is wiped. The
+// result goes into a sealed file (psephos/crypto/key_file.h), whose kind says what is inside. Spec:
 // docs/spec.md §2.1, §9.
 #pragma once
 

@@ -215,8 +215,8 @@ Result<Tally> Tally::decode(ByteView payload, const Manifest& manifest) {
                                      " are more than the manifest's voters");
   }
   for (std::size_t o = 0; o < manifest.contests[tally.contest].options.size(); ++o) {
-    PSEPHOS_TRY(const Ciphertext sum,
-                Ciphertext::decode(in, Identity::accepted, "sum of option " + std::to_string(o + 1)));
+    PSEPHOS_TRY(const Ciphertext sum, Ciphertext::decode(in, Identity::accepted,
+                                                         "sum of option " + std::to_string(o + 1)));
     tally.sums.push_back(sum);
   }
   PSEPHOS_CHECK_OK(in.finish("tally"));

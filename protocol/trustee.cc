@@ -50,10 +50,10 @@ Result<Trustee> Trustee::create(const Manifest& manifest, std::uint32_t index, R
   }
   auto polynomial = crypto::SecretPolynomial::random(manifest.threshold, random);
   Reveal reveal{.commitments = polynomial.commitments(), .possession = {}};
-  reveal.possession = crypto::prove(
-      {.bases = {Point::base()}, .points = {reveal.commitments.front()}},
-      polynomial.coefficients().front(),
-      possession_transcript(manifest, index, reveal.commitments), random);
+  reveal.possession =
+      crypto::prove({.bases = {Point::base()}, .points = {reveal.commitments.front()}},
+                    polynomial.coefficients().front(),
+                    possession_transcript(manifest, index, reveal.commitments), random);
   return Trustee(manifest.digest, index, crypto::Ed25519SecretKey::random(random),
                  SecretScalar::random(random), std::move(polynomial), reveal.encode());
 }
@@ -181,13 +181,11 @@ Result<Message> Trustee::confirm(const Manifest& manifest, const Ceremony& cerem
       continue;
     }
     const Point& ephemeral = ceremony.sealed_share(i, index_)->ephemeral;
-    Complaint complaint{.accused = i,
-                        .shared_point = crypto::multiply(transport_, ephemeral),
-                        .proof = {}};
-    complaint.proof =
-        crypto::prove({.bases = {Point::base(), ephemeral},
-                       .points = {public_keys().transport, complaint.shared_point}},
-                      transport_, complaint_transcript(manifest, index_, i), random);
+    Complaint complaint{
+        .accused = i, .shared_point = crypto::multiply(transport_, ephemeral), .proof = {}};
+    complaint.proof = crypto::prove({.bases = {Point::base(), ephemeral},
+                                     .points = {public_keys().transport, complaint.shared_point}},
+                                    transport_, complaint_transcript(manifest, index_, i), random);
     return sign_message(MessageType::complaint, manifest_digest_, index_, complaint.encode(),
                         identity_);
   }
@@ -203,9 +201,10 @@ Result<Message> Trustee::decrypt(const AuditedBallots& audited, std::uint32_t ta
   PSEPHOS_CHECK_OK(belongs_to(log.manifest(), ceremony));
   const Digest32 close = crypto::sha256({audited.election().id(), log.close()->encode()});
   if (served_.has_value() && *served_ != close) {
-    return fail(Errc::misuse,
-                "this trustee has decrypted a tally of other ballots of this election before; two "
-                "tallies that differ by a ballot would show it. Find out why there are two records");
+    return fail(
+        Errc::misuse,
+        "this trustee has decrypted a tally of other ballots of this election before; two "
+        "tallies that differ by a ballot would show it. Find out why there are two records");
   }
   if (ceremony.joint_key() != log.election()->opening().joint_key) {
     return fail(Errc::misuse, "the joint key is not that of the ceremony");
@@ -218,9 +217,9 @@ Result<Message> Trustee::decrypt(const AuditedBallots& audited, std::uint32_t ta
     PSEPHOS_TRY(const SecretScalar share, opened_share(log.manifest(), ceremony, i));
     sum = sum + share;
   }
-  PSEPHOS_TRY(Message message,
-              decrypt_tally(log, tally, {.trustee = index_, .share = sum, .identity = identity_},
-                            random));
+  PSEPHOS_TRY(
+      Message message,
+      decrypt_tally(log, tally, {.trustee = index_, .share = sum, .identity = identity_}, random));
   served_ = close;
   return message;
 }
@@ -254,8 +253,8 @@ Result<Message> decrypt_tally(const MainLog& log, std::uint32_t tally,
   decryption.proof =
       crypto::prove(decryption_statement(sums, public_share, decryption.shares), secrets.share,
                     decryption_transcript(election.id(), secrets.trustee, tally), random);
-  return sign_message(MessageType::decryption, election.id(), secrets.trustee,
-                      decryption.encode(), secrets.identity);
+  return sign_message(MessageType::decryption, election.id(), secrets.trustee, decryption.encode(),
+                      secrets.identity);
 }
 
 }  // namespace psephos::protocol

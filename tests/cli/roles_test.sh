@@ -24,7 +24,8 @@ expect() {
   shift
   "$psephos" "$@" >stdout 2>stderr || code=$?
   [ "$code" = "$wanted" ] || fail "psephos $*: exit code $code, not $wanted"
-  if [ "$wanted" != 0 ]; then
+  # A rejected record's report is the message of `verify`.
+  if [ "$wanted" != 0 ] && [ "$1" != verify ]; then
     grep -q "^psephos " stderr || fail "psephos $*: no message on standard error"
   fi
 }
@@ -149,7 +150,6 @@ for r in 0 1; do
   [ "$(mode_of registrar-$r/roll.csv)" = 600 ] || fail "a roll can be read by others"
   [ "$(sort -t, -k3,3 -u registrar-$r/roll.csv | wc -l)" = 6 ] || fail "two voters have one code"
 done
-expect 2 registrar start registrar-1/record --key registrar-0/key || true
 expect 0 box start box/record --key box/key
 expect 2 box start box/record --key box/key
 
@@ -207,7 +207,7 @@ vote() { # NAME CHOICE...: leaves the tracking code in $code
 }
 expect 1 voter vote public --wallet bob/wallet --choice council=1
 complains 'no contest "council"'
-expect 2 voter vote public --wallet bob/wallet --choice 'mayor=1|2' || true
+expect 2 voter vote public --wallet bob/wallet --choice 'mayor=1|2' # one at most
 expect 1 voter vote public --wallet bob/wallet --choice mayor=9
 expect 1 voter vote public --wallet bob/wallet --choice mayor
 expect 1 voter vote public --wallet bob/wallet --choice mayor=1 --choice mayor=2
@@ -276,7 +276,7 @@ mkdir record/roll
 cp -r registrar-0/record/roll/0 registrar-1/record/roll/1 record/roll/
 expect 2 election tally record --key authority/key
 expect 0 election close record --key authority/key
-says "7 entries"
+says "6 entries"
 give record box/record
 expect 2 box accept box/record --key box/key --receipts late carol/carol.ballot
 for r in 0 1; do
@@ -333,7 +333,6 @@ says "phase: complete"
 expect 0 export record --format csv
 cmp stdout expected.csv || fail "the export differs"
 expect 1 verify forged
-expect 1 receipt check receipts/carol.receipt forged --code "$carol" || true
 
 for log in main box/0 box/1 roll/0 roll/1; do
   expect 0 log show record $log
@@ -354,7 +353,6 @@ vkey=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys
 expect 0 log check proof --entry entry --vkey "$vkey"
 says "good: "
 expect 1 log check proof --entry expected.csv --vkey "$vkey"
-other=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' box/0 2>/dev/null || true)
 expect 0 --json election status record
 other=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' box/0)
 expect 1 log check proof --entry entry --vkey "$other"

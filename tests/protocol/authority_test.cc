@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "tests/protocol/fixtures.h"
-
 #include <gtest/gtest.h>
+
+#include "tests/protocol/fixtures.h"
 
 namespace psephos::protocol {
 namespace {
@@ -40,7 +40,8 @@ TEST(Authority, SaysWhatAnOpeningLacks) {
       logs.push_back(play.registrar_logs[r].public_key());
     }
     const auto opening = play.authority.opening(
-        play.log, logs, {play.box_logs.begin(), play.box_logs.begin() + static_cast<std::ptrdiff_t>(num_boxes)});
+        play.log, logs,
+        {play.box_logs.begin(), play.box_logs.begin() + static_cast<std::ptrdiff_t>(num_boxes)});
     if (opening.has_value()) {
       return std::string("(made)");
     }
@@ -50,8 +51,7 @@ TEST(Authority, SaysWhatAnOpeningLacks) {
   EXPECT_EQ(message(), "opening: the main log is not between the roster and the opening");
   play.to(Ceremony::Round::shares);
   play.say(play.of_round(2));
-  EXPECT_EQ(message(),
-            "opening: the key ceremony is not complete; it waits for trustees 1, 3");
+  EXPECT_EQ(message(), "opening: the key ceremony is not complete; it waits for trustees 1, 3");
   play.to(Play::Phase::ready);
   const auto keys = play.credential_keys();
   for (std::size_t k = 0; k < 3; ++k) {
@@ -112,7 +112,8 @@ TEST(Authority, FindsNoTotalOutOfRange) {
   const auto results = play.authority.results(play.log);
   ASSERT_FALSE(results.has_value());
   EXPECT_EQ(results.error().code, Errc::rejected);
-  EXPECT_TRUE(results.error().message.starts_with("tally 0: option 2: ")) << results.error().message;
+  EXPECT_TRUE(results.error().message.starts_with("tally 0: option 2: "))
+      << results.error().message;
 }
 
 TEST(Authority, AnnouncesNothingWhereEverythingIsWithheld) {

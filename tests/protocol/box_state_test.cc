@@ -88,7 +88,7 @@ class Log {
 const std::string kSecondBallot =
     "V9: this credential has voted already and the manifest allows no second ballot";
 const std::string kChallengeAfterBallot =
-    "V9: this credential has voted already and the manifest allows no challenge after a ballot";
+    "V9: this credential has voted already; a challenge may only come before its ballot";
 const std::string kTooMany = "V11: the manifest allows a credential no more than 2 challenges";
 const std::string kChallengedCast = "V11: these ciphertexts were challenged and cannot be cast";
 const std::string kChallengedTwice = "V11: these ciphertexts were challenged before";
@@ -116,12 +116,9 @@ TEST(BoxState, LastBallotCounts) {
   EXPECT_EQ(log.append(ballot(1, 1)), not_larger(1, 1));
   EXPECT_EQ(log.append(ballot(1, 0)), not_larger(0, 1));
   EXPECT_EQ(log.append(ballot(1, 7)), "taken for 2");
-  EXPECT_EQ(log.append(challenge(1, 7)), not_larger(7, 7));
-  EXPECT_EQ(log.append(challenge(1, 8)), "taken");  // leaves the ballot counted
-  EXPECT_EQ(log.append(ballot(1, 8)), not_larger(8, 8));
-  EXPECT_EQ(log.append(ballot(1, 9)), "taken for 3");
+  EXPECT_EQ(log.append(ballot(1, 8)), "taken for 3");
   EXPECT_EQ(log.state.credentials_used(kMayor), 2U);
-  EXPECT_EQ(log.state.num_challenges(), 1U);
+  EXPECT_EQ(log.state.num_challenges(), 0U);
 }
 
 TEST(BoxState, SequencesStartAnywhereAndEndAtTheTop) {
@@ -150,13 +147,18 @@ TEST(BoxState, ChallengesBeforeTheBallot) {
   }
 }
 
-TEST(BoxState, ChallengesAreCountedPerCredentialForever) {
-  Log log(election("last"));
-  EXPECT_EQ(log.append(challenge(1, 0)), "taken");
-  EXPECT_EQ(log.append(ballot(1, 1)), "taken");
-  EXPECT_EQ(log.append(challenge(1, 2)), "taken");
-  EXPECT_EQ(log.append(ballot(1, 3)), "taken for 1");
-  EXPECT_EQ(log.append(challenge(1, 4)), kTooMany);
+// Else a voter could open the ballot that counts, and show it.
+TEST(BoxState, NoChallengeAfterABallot) {
+  for (const char* revote : {"first", "last"}) {
+    Log log(election(revote));
+    EXPECT_EQ(log.append(challenge(1, 0)), "taken");
+    EXPECT_EQ(log.append(ballot(1, 1, 50)), "taken");
+    EXPECT_EQ(log.append(challenge(1, 2, 50)), kChallengeAfterBallot);
+    EXPECT_EQ(log.append(challenge(1, 2, 60)), kChallengeAfterBallot);
+    EXPECT_EQ(log.append(challenge(1, 0)), kChallengeAfterBallot);
+    EXPECT_EQ(log.append(challenge(2, 2, 50)), "taken");
+    EXPECT_EQ(log.state.num_challenges(), 2U);
+  }
 }
 
 TEST(BoxState, NoChallengesAllowed) {
@@ -172,15 +174,15 @@ TEST(BoxState, ChallengedCiphertextsAreNeitherCastNorChallengedAgain) {
   EXPECT_EQ(log.append(challenge(1, 0, 50)), "taken");
   EXPECT_EQ(log.append(ballot(1, 1, 50)), kChallengedCast);
   EXPECT_EQ(log.append(challenge(1, 1, 50)), kChallengedTwice);
-  EXPECT_EQ(log.append(ballot(1, 1, 60)), "taken");
-  EXPECT_EQ(log.append(ballot(1, 2, 50)), kChallengedCast);
-  EXPECT_EQ(log.append(challenge(1, 2, 70)), "taken");
+  EXPECT_EQ(log.append(challenge(1, 1, 70)), "taken");
+  EXPECT_EQ(log.append(ballot(1, 2, 70)), kChallengedCast);
+  EXPECT_EQ(log.append(ballot(1, 2, 60)), "taken");
   EXPECT_EQ(log.append(ballot(1, 3, 70)), kChallengedCast);
   EXPECT_EQ(log.append(ballot(1, 3, 50)), kChallengedCast);
   // The rule is about one credential; under another the same ciphertexts need a proof of their own.
   EXPECT_EQ(log.append(ballot(2, 0, 50)), "taken");
   // The same ciphertexts cast twice are no challenge.
-  EXPECT_EQ(log.append(ballot(1, 3, 60)), "taken for 1");
+  EXPECT_EQ(log.append(ballot(1, 3, 60)), "taken for 2");
 }
 
 TEST(BoxState, OneStylePerCredential) {
@@ -238,10 +240,9 @@ TEST(BoxState, FindsWhatAnEntryMayRepeat) {
   EXPECT_EQ(log.state.find_like(ballot(1, 1, 60)), 2U);
   EXPECT_EQ(log.state.find_like(ballot(1, 2, 60)), std::nullopt);  // a new vote repeats nothing
   EXPECT_EQ(log.state.find_like(ballot(2, 0, 50)), 0U);
-  log.append(challenge(1, 2, 70));
-  EXPECT_EQ(log.state.find_like(challenge(1, 0, 50)), 1U);
-  EXPECT_EQ(log.state.find_like(challenge(1, 2, 70)), 3U);
-  EXPECT_EQ(log.state.find_like(ballot(1, 1, 60)), 2U);
+  EXPECT_EQ(log.state.find_like(challenge(1, 0, 50)), 1U);  // also after the ballot
+  log.append(ballot(1, 2, 70));
+  EXPECT_EQ(log.state.find_like(ballot(1, 1, 60)), 3U);  // the one that counts
 }
 
 // The rules of docs/spec.md §8.5 written down as they stand there, over the whole history of a
@@ -261,7 +262,7 @@ bool allowed(const std::vector<Past>& history, const Past& next, bool last, std:
     if (!past.is_ballot && past.content == next.content) {
       return false;
     }
-    if (past.is_ballot && !last) {
+    if (past.is_ballot && (!next.is_ballot || !last)) {
       return false;
     }
     if (!past.is_ballot) {

@@ -4,14 +4,15 @@
 #include <functional>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/lagrange.h"
 #include "psephos/crypto/sealed_box_secret.h"
 #include "psephos/protocol/message_signer.h"
-#include "tests/protocol/fixtures.h"
 
-#include <gtest/gtest.h>
+#include "tests/protocol/fixtures.h"
 
 namespace psephos::protocol {
 namespace {
@@ -95,16 +96,14 @@ TEST(Ceremony, WaitsForEveryoneAndNamesWhoIsMissing) {
   play.say(play.of_round(2));
   EXPECT_EQ(play.log.ceremony()->missing(), (std::vector<std::uint32_t>{1, 3}));
   EXPECT_EQ(play.log.ceremony()->round(), Round::commit);
-  const Fault early = play.fault_of(
-      play.signed_by_sender(MessageType::reveal, 2, {}));
+  const Fault early = play.fault_of(play.signed_by_sender(MessageType::reveal, 2, {}));
   EXPECT_EQ(early.check, Check::order);
-  EXPECT_EQ(early.message,
-            "reveal of trustee 2: the ceremony is in its first round, commit");
+  EXPECT_EQ(early.message, "reveal of trustee 2: the ceremony is in its first round, commit");
 }
 
 TEST(Ceremony, RefusesMessagesOfAnotherRound) {
-  for (const Round round : {Round::commit, Round::reveal, Round::shares, Round::confirm,
-                            Round::complete}) {
+  for (const Round round :
+       {Round::commit, Round::reveal, Round::shares, Round::confirm, Round::complete}) {
     Play play;
     play.to(round);
     for (std::size_t k = 0; k < std::size(kTypes); ++k) {
@@ -128,8 +127,8 @@ TEST(Ceremony, RefusesASecondMessageOfATrustee) {
     play.say(message);
     const Fault fault = play.fault_of(message);
     EXPECT_EQ(fault.check, Check::order);
-    EXPECT_EQ(fault.message, std::string(name(type)) +
-                                 " of trustee 2: it has sent its message of this round");
+    EXPECT_EQ(fault.message,
+              std::string(name(type)) + " of trustee 2: it has sent its message of this round");
     play.say(play.of_round(1));
     play.say(play.of_round(3));
   }
@@ -197,8 +196,8 @@ TEST(Ceremony, RefusesPayloadsOfAnotherLength) {
   }
 }
 
-// commits to a payload for trustee 3 after honest commitments of the others, and returns the fault of
-// its reveal, the last.
+// commits to a payload for trustee 3 after honest commitments of the others, and returns the fault
+// of its reveal, the last.
 Fault fault_of_reveal(Play& play, const Bytes& payload) {
   play.to(Round::commit);
   play.say(play.of_round(1));
@@ -337,8 +336,7 @@ void expect_convicted(const std::function<crypto::SealedShare(Play&)>& deal,
 TEST(Complaint, ConvictsADealerOfAWrongShare) {
   expect_convicted(
       [](Play& play) {
-        const SecretScalar wrong =
-            play.secrets[0].polynomial.share(2) + SecretScalar::from_u64(1);
+        const SecretScalar wrong = play.secrets[0].polynomial.share(2) + SecretScalar::from_u64(1);
         return seal_bytes(play, wrong.expose_secret());
       },
       "its share for trustee 2 does not fit its commitments");
@@ -376,8 +374,7 @@ TEST(Complaint, ConvictsADealerWhoSealedForAnotherContext) {
 
 TEST(Complaint, ConvictsADealerOfNoScalar) {
   // q itself, the smallest that is none, and all ones.
-  const Bytes q =
-      unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").value();
+  const Bytes q = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").value();
   for (const Bytes& content : {q, Bytes(32, 0xff)}) {
     expect_convicted([&](Play& play) { return seal_bytes(play, content); },
                      "its share for trustee 2 is no scalar");
@@ -390,11 +387,10 @@ Complaint complaint_about(Play& play, std::uint32_t sender, std::uint32_t accuse
   Complaint complaint{.accused = accused,
                       .shared_point = multiply(play.secrets[1].transport, ephemeral),
                       .proof = {}};
-  complaint.proof = crypto::prove({.bases = {Point::base(), ephemeral},
-                                   .points = {play.trustees[1].public_keys().transport,
-                                              complaint.shared_point}},
-                                  play.secrets[1].transport,
-                                  complaint_transcript(*play.manifest, 2, accused), play.random);
+  complaint.proof = crypto::prove(
+      {.bases = {Point::base(), ephemeral},
+       .points = {play.trustees[1].public_keys().transport, complaint.shared_point}},
+      play.secrets[1].transport, complaint_transcript(*play.manifest, 2, accused), play.random);
   return complaint;
 }
 

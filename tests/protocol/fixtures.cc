@@ -179,8 +179,7 @@ void Play::to(Phase phase) {
 }
 
 Message Play::signed_by_sender(MessageType type, std::uint32_t sender, Bytes payload) const {
-  const Digest32& context =
-      type <= MessageType::opening ? manifest->digest : log.election()->id();
+  const Digest32& context = type <= MessageType::opening ? manifest->digest : log.election()->id();
   switch (type) {
     case MessageType::commit:
     case MessageType::reveal:
@@ -204,10 +203,9 @@ std::vector<Message> Play::credential_keys() const {
   std::vector<Message> messages;
   for (std::uint32_t r = 0; r < manifest->num_registrars(); ++r) {
     for (std::uint32_t s = 0; s < manifest->num_styles(); ++s) {
-      const protocol::CredentialKey key{
-          .style = s,
-          .key = must(crypto::RsaPublicKey::from_modulus(
-              must(unhex(kRsaKeys[r * manifest->num_styles() + s].n))))};
+      const protocol::CredentialKey key{.style = s,
+                                        .key = must(crypto::RsaPublicKey::from_modulus(must(
+                                            unhex(kRsaKeys[r * manifest->num_styles() + s].n))))};
       messages.push_back(signed_by_sender(MessageType::credential_key, r, key.encode()));
     }
   }
@@ -244,9 +242,9 @@ SecretScalar Play::share_of(std::uint32_t trustee) const {
   SecretScalar sum = secret.polynomial.share(trustee);
   for (std::uint32_t i = 1; i <= manifest->num_trustees(); ++i) {
     if (i != trustee) {
-      const auto content = must(crypto::open(*log.ceremony()->sealed_share(i, trustee),
-                                             secret.transport,
-                                             protocol::seal_context(*manifest, i, trustee)));
+      const auto content =
+          must(crypto::open(*log.ceremony()->sealed_share(i, trustee), secret.transport,
+                            protocol::seal_context(*manifest, i, trustee)));
       sum = sum + must(SecretScalar::decode(content.expose_secret()));
     }
   }
@@ -256,8 +254,8 @@ SecretScalar Play::share_of(std::uint32_t trustee) const {
 Result<Message> Play::decryption(std::uint32_t trustee, std::uint32_t tally) {
   const SecretScalar share = share_of(trustee);
   return protocol::decrypt_tally(
-      log, tally,
-      {.trustee = trustee, .share = share, .identity = secrets[trustee - 1].identity}, random);
+      log, tally, {.trustee = trustee, .share = share, .identity = secrets[trustee - 1].identity},
+      random);
 }
 
 }  // namespace psephos::test

@@ -1,5 +1,5 @@
-// A whole main log played step by step, with every party's key at hand, so that a test can go to any
-// phase and say there what no honest party would.
+// A whole main log played step by step, with every party's key at hand, so that a test can go to
+// any phase and say there what no honest party would.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/main_log.h"
 #include "psephos/protocol/trustee.h"
+
 #include "tests/support/seeded_random.h"
 
 namespace psephos::test {
@@ -31,8 +32,8 @@ T must(Result<T> result) {
   }
 }
 
-// Setup describes a manifest: contests "mayor" (choose 0 to 1 of 3) and "budget" (score 0 to 3 for 2
-// options), styles "north" (both) and "south" (budget), two registrars, two shards.
+// Setup describes a manifest: contests "mayor" (choose 0 to 1 of 3) and "budget" (score 0 to 3 for
+// 2 options), styles "north" (both) and "south" (budget), two registrars, two shards.
 struct Setup {
   std::uint32_t trustees = 3;
   std::uint32_t threshold = 2;

@@ -4,10 +4,10 @@
 #include <string_view>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/tile.h"
-
-#include <gtest/gtest.h>
 
 namespace psephos::protocol {
 namespace {
@@ -136,19 +136,19 @@ TEST(Manifest, TellsPlacesAndSizes) {
   EXPECT_EQ(manifest.first_option(0, 1), 3U);
   EXPECT_EQ(manifest.first_option(1, 2), 0U);
   EXPECT_EQ(manifest.first_option(1, 0), 2U);
-  // Style 0 has 5 options; bits: mayor 3 and 1 of slack (1 to 2), budget 2·2. Head: hash 32, type 1,
-  // style 4, pk 32, sequence 4, two signatures of 32 + 256.
+  // Style 0 has 5 options; bits: mayor 3 and 1 of slack (1 to 2), budget 2·2. Head: hash 32, type
+  // 1, style 4, pk 32, sequence 4, two signatures of 32 + 256.
   EXPECT_EQ(manifest.ballot_entry_size(0), 73U + 2 * 288 + 64 * 5 + 32 * (8 + 11));
   EXPECT_EQ(manifest.challenge_entry_size(0), 73U + 2 * 288 + (64 + 4 + 32) * 5 + 64);
   EXPECT_EQ(manifest.log_origin(Manifest::box_log(3)), "vote.example/2026/box/3");
 }
 
 TEST(Manifest, TakesDefaultsAndBounds) {
-  const std::string no_witnesses =
-      edited(R"("witnesses": {"keys": ["w1.example+8f03c52e+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+  const std::string no_witnesses = edited(
+      R"("witnesses": {"keys": ["w1.example+8f03c52e+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
                          "w2.example+1f98cd7d+BD1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM"],
                 "quorum": 1},)",
-             "");
+      "");
   const auto manifest = Manifest::parse(as_bytes(no_witnesses));
   ASSERT_TRUE(manifest.has_value()) << manifest.error().message;
   EXPECT_TRUE(manifest->witnesses.empty());
@@ -221,8 +221,9 @@ TEST(Manifest, RefusesWhatIsNotStrictJson) {
       {edited("\"id\": \"south\"", R"("id": "south", "\u0069d": "x")"),
        "manifest: styles[1]: the key \"id\" occurs twice"},
       {edited("1000", repeat("[", 16)), "manifest: nested deeper than 16"},
-      {edited("1000", repeat("[", 15) + repeat("]", 15)), "voters: must be an integer from 1 to "
-                                                          "1099511627776"},
+      {edited("1000", repeat("[", 15) + repeat("]", 15)),
+       "voters: must be an integer from 1 to "
+       "1099511627776"},
       {std::string(kText) + std::string(kMaxManifestBytes, ' '),
        "manifest: has " + std::to_string(kMaxManifestBytes + kText.size()) +
            " bytes, may have 1048576"},
@@ -281,7 +282,8 @@ TEST(Manifest, RefusesBadTexts) {
 TEST(Manifest, RefusesBadContests) {
   expect_refused({
       {edited("{\"id\": \"mayor\", ", "{"), "contests[0].id: missing"},
-      {edited("\"id\": \"mayor\"", "\"id\": \"\""), "contests[0].id: has 0 bytes, must have 1 to 64"},
+      {edited("\"id\": \"mayor\"", "\"id\": \"\""),
+       "contests[0].id: has 0 bytes, must have 1 to 64"},
       {edited("\"id\": \"mayor\"", "\"id\": \"Mayor\""),
        "contests[0].id: \"Mayor\" may hold only a-z 0-9 - _"},
       {edited("\"id\": \"mayor\"", "\"id\": \"" + std::string(65, 'm') + "\""),
@@ -326,12 +328,13 @@ TEST(Manifest, RefusesBadContests) {
        "contests[1].range: the largest sum, 4294967296, is 2^32 or more"},
       {edited("\"max\": 9", "\"max\": 15"), "contests[2].max: 15 is more than the largest sum, 14"},
       // 2^40 voters leave a range of at most 15.
-      {edited("\"voters\": 1000", "\"voters\": 1099511627776").replace(
-           edited("\"voters\": 1000", "\"voters\": 1099511627776").find("\"range\": 3"), 10,
-           "\"range\": 16"),
+      {edited("\"voters\": 1000", "\"voters\": 1099511627776")
+           .replace(edited("\"voters\": 1000", "\"voters\": 1099511627776").find("\"range\": 3"),
+                    10, "\"range\": 16"),
        "contests[1].range: times voters, 1099511627776, is 2^44 or more; such a total could not be "
        "found"},
-      {edited("\"south\", \"contests\": [\"site\", \"mayor\"]", "\"south\", \"contests\": [\"mayor\"]"),
+      {edited("\"south\", \"contests\": [\"site\", \"mayor\"]",
+              "\"south\", \"contests\": [\"mayor\"]"),
        "contests[2]: occurs in no style"},
   });
 }
@@ -364,9 +367,9 @@ TEST(Manifest, RefusesEntriesThatDoNotFit) {
 
   // n trustees with threshold t: 32 + 101 + 96 + n·(64 + 32·t) + 2·64 + 4·32 bytes.
   const auto with_trustees = [](std::size_t n, std::size_t t) {
-    return edited(R"({"names": ["Tia", "Tom", "Tea"], "threshold": 2})",
-                  "{\"names\": [" + numbered("t", n) + "], \"threshold\": " + std::to_string(t) +
-                      "}");
+    return edited(
+        R"({"names": ["Tia", "Tom", "Tea"], "threshold": 2})",
+        "{\"names\": [" + numbered("t", n) + "], \"threshold\": " + std::to_string(t) + "}");
   };
   EXPECT_EQ(message_of(with_trustees(64, 29)), "(accepted)");  // 485 + 64·992 = 63973
   EXPECT_EQ(message_of(with_trustees(64, 30)),
@@ -399,7 +402,8 @@ TEST(Manifest, RefusesBadParties) {
       {edited("\"shards\": 4", "\"shards\": 0"), "box.shards: 0 is not in 1 to 256"},
       {edited("\"shards\": 4", "\"shards\": 257"), "box.shards: 257 is not in 1 to 256"},
       {edited("\"last\"", "\"never\""), "box.revote: must be \"first\" or \"last\""},
-      {edited("\"challenges\": 3", "\"challenges\": 1001"), "box.challenges: 1001 is not in 0 to 1000"},
+      {edited("\"challenges\": 3", "\"challenges\": 1001"),
+       "box.challenges: 1001 is not in 0 to 1000"},
       {edited(", \"challenges\": 3", ""), "box.challenges: missing"},
       {edited("\"minimum\": 10", "\"minimum\": 0"), "tally.minimum: 0 is not in 1 to 4294967295"},
       {edited("\"by\": \"style\"", "\"by\": \"district\""),
@@ -412,8 +416,7 @@ TEST(Manifest, RefusesBadParties) {
       {edited("\"quorum\": 1", "\"quorum\": 3"), "witnesses.quorum: 3 is not in 0 to 2"},
       {edited(",\n                \"quorum\": 1", ""), "witnesses.quorum: missing"},
       {edited(keys, "[]"), "witnesses.quorum: 1 is not in 0 to 0"},
-      {edited(keys, "[\"w1\"]"),
-       "witnesses.keys[0]: verifier key: expected name+id+key"},
+      {edited(keys, "[\"w1\"]"), "witnesses.keys[0]: verifier key: expected name+id+key"},
       {edited("w1.example+8f03c52e", "w1.example+8f03c52f"),
        "witnesses.keys[0]: verifier key: the id does not belong to this name and key"},
       {edited(keys, "[\"w1.example+e7966033+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea\"]"),

@@ -3,11 +3,12 @@
 #include <set>
 #include <string>
 
+#include <gtest/gtest.h>
+
 #include "psephos/protocol/check.h"
 #include "psephos/protocol/message_signer.h"
-#include "tests/support/seeded_random.h"
 
-#include <gtest/gtest.h>
+#include "tests/support/seeded_random.h"
 
 namespace psephos::protocol {
 namespace {
@@ -29,8 +30,8 @@ Digest32 context() {
 }
 
 TEST(Message, HasTheBytesOfTheSpecification) {
-  const Message message = sign_message(MessageType::decryption, context(), 0x01020304,
-                                       {0xaa, 0xbb}, rfc8032_key_1());
+  const Message message =
+      sign_message(MessageType::decryption, context(), 0x01020304, {0xaa, 0xbb}, rfc8032_key_1());
   // type ‖ context ‖ sender ‖ payload, and "psephos/v1/message" in front of what is signed
   const std::string head =
       "0c000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f01020304aabb";
@@ -72,8 +73,7 @@ TEST(Message, EveryBitIsSigned) {
 TEST(Message, IsNotGoodUnderAnotherKey) {
   test::SeededRandom random;
   const Message message = sign_message(MessageType::open, context(), 0, {}, rfc8032_key_1());
-  const auto refused =
-      message.verify(crypto::Ed25519SecretKey::random(random).public_key());
+  const auto refused = message.verify(crypto::Ed25519SecretKey::random(random).public_key());
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Errc::rejected);
 }

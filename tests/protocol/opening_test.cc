@@ -2,10 +2,11 @@
 
 #include <string>
 
-#include "psephos/crypto/hash.h"
-#include "tests/protocol/fixtures.h"
-
 #include <gtest/gtest.h>
+
+#include "psephos/crypto/hash.h"
+
+#include "tests/protocol/fixtures.h"
 
 namespace psephos::protocol {
 namespace {
@@ -113,8 +114,7 @@ TEST(Election, IdIsTheHashOfManifestAndOpening) {
 TEST(Election, PublicSharesAreThoseOfTheSecretOnes) {
   const Opened opened;
   for (std::uint32_t j = 1; j <= 3; ++j) {
-    EXPECT_EQ(opened.play.log.election()->public_share(j),
-              multiply_base(opened.play.share_of(j)));
+    EXPECT_EQ(opened.play.log.election()->public_share(j), multiply_base(opened.play.share_of(j)));
   }
 }
 

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "tests/protocol/fixtures.h"
-
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "tests/protocol/fixtures.h"
 
 namespace psephos::protocol {
 namespace {
@@ -128,9 +128,9 @@ TEST(Aggregate, SumsCountsAndTakesBack) {
 TEST(ExpectedTallies, FindAContestsOptionsInEveryStyle) {
   const Manifest manifest = manifest_with("election", 2);
   Aggregate aggregate(manifest);
-  aggregate.add(0, std::vector{sum_of(1, 2), sum_of(3, 4)});                        // x
-  aggregate.add(1, std::vector{sum_of(10, 20), sum_of(30, 40), sum_of(50, 60)});    // y, x
-  aggregate.add(3, std::vector{sum_of(100, 1), sum_of(200, 1), sum_of(300, 1)});    // y, x
+  aggregate.add(0, std::vector{sum_of(1, 2), sum_of(3, 4)});                              // x
+  aggregate.add(1, std::vector{sum_of(10, 20), sum_of(30, 40), sum_of(50, 60)});          // y, x
+  aggregate.add(3, std::vector{sum_of(100, 1), sum_of(200, 1), sum_of(300, 1)});          // y, x
   aggregate.add(2, std::vector{sum_of(7, 7), sum_of(7, 7), sum_of(9, 9), sum_of(9, 9)});  // x, z
   // z has one ballot only and is withheld.
   EXPECT_EQ(expected_tallies(manifest, aggregate),
@@ -141,19 +141,16 @@ TEST(ExpectedTallies, FindAContestsOptionsInEveryStyle) {
   const Manifest by_style = manifest_with("style", 1);
   const auto tallies = expected_tallies(by_style, aggregate);
   ASSERT_EQ(tallies.size(), 4U + 2 + 1);
-  EXPECT_EQ(tallies[3], (Tally{.contest = 0,
-                               .unit = 3,
-                               .counted = 1,
-                               .sums = {sum_of(200, 1), sum_of(300, 1)}}));
-  EXPECT_EQ(tallies[5],
-            (Tally{.contest = 1, .unit = 1, .counted = 1, .sums = {sum_of(100, 1)}}));
+  EXPECT_EQ(
+      tallies[3],
+      (Tally{.contest = 0, .unit = 3, .counted = 1, .sums = {sum_of(200, 1), sum_of(300, 1)}}));
+  EXPECT_EQ(tallies[5], (Tally{.contest = 1, .unit = 1, .counted = 1, .sums = {sum_of(100, 1)}}));
   EXPECT_EQ(tallies[6].contest, 2U);
 }
 
 TEST(Tally, DecodesStrictly) {
   const Manifest manifest = manifest_with("style", 1);
-  const Tally tally{
-      .contest = 0, .unit = 3, .counted = 1000, .sums = {sum_of(1, 2), sum_of(0, 0)}};
+  const Tally tally{.contest = 0, .unit = 3, .counted = 1000, .sums = {sum_of(1, 2), sum_of(0, 0)}};
   const Bytes bytes = tally.encode();
   ASSERT_EQ(bytes.size(), 4U + 4 + 8 + 2 * 64);
   EXPECT_EQ(hex(ByteView(bytes).first(16)), "000000000000000300000000000003e8");

@@ -2,12 +2,12 @@
 
 #include <string>
 
-#include "psephos/crypto/hash.h"
-#include "tests/protocol/fixtures.h"
-
 #include <gtest/gtest.h>
 
+#include "psephos/crypto/hash.h"
+
 #include "protocol/decrypt.h"
+#include "tests/protocol/fixtures.h"
 
 namespace psephos::protocol {
 namespace {
@@ -62,13 +62,13 @@ TEST(Trustee, LoadIsStrict) {
     std::ranges::copy(values, copy.begin() + static_cast<std::ptrdiff_t>(at));
     return code(copy);
   };
-  EXPECT_EQ(with(32, {0, 0, 0, 0}), "malformed");    // trustee 0
-  EXPECT_EQ(with(32, {0, 0, 0, 65}), "malformed");   // trustee 65
-  EXPECT_EQ(with(100, {0, 0, 0, 0}), "malformed");   // threshold 0
+  EXPECT_EQ(with(32, {0, 0, 0, 0}), "malformed");   // trustee 0
+  EXPECT_EQ(with(32, {0, 0, 0, 65}), "malformed");  // trustee 65
+  EXPECT_EQ(with(100, {0, 0, 0, 0}), "malformed");  // threshold 0
   EXPECT_EQ(with(100, {0xff, 0xff, 0xff, 0xff}), "malformed");
-  EXPECT_EQ(with(99, {0xff}), "malformed");          // transport key not below q
-  EXPECT_EQ(with(135, {0xff}), "malformed");         // coefficient 0 not below q
-  EXPECT_EQ(with(296, {2}), "malformed");            // a flag
+  EXPECT_EQ(with(99, {0xff}), "malformed");   // transport key not below q
+  EXPECT_EQ(with(135, {0xff}), "malformed");  // coefficient 0 not below q
+  EXPECT_EQ(with(296, {2}), "malformed");     // a flag
 }
 
 TEST(Trustee, CommitsToTheRevealItSendsLater) {
@@ -119,12 +119,12 @@ TEST(Trustee, SpeaksOnlyInItsRoundAndOnce) {
     if (round != Round::complete) {
       play.say(play.of_round(1));
       const Ceremony& ceremony = *play.log.ceremony();
-      const auto again = round == Round::commit   ? trustee.commit(*play.manifest, ceremony)
-                         : round == Round::reveal ? trustee.reveal(*play.manifest, ceremony)
-                         : round == Round::shares
-                             ? trustee.shares(*play.manifest, ceremony, play.random)
-                             : trustee.confirm(*play.manifest, ceremony, play.evaluator,
-                                               play.random);
+      const auto again =
+          round == Round::commit   ? trustee.commit(*play.manifest, ceremony)
+          : round == Round::reveal ? trustee.reveal(*play.manifest, ceremony)
+          : round == Round::shares
+              ? trustee.shares(*play.manifest, ceremony, play.random)
+              : trustee.confirm(*play.manifest, ceremony, play.evaluator, play.random);
       EXPECT_EQ(again.error().code, Errc::misuse);
     }
   }
@@ -143,11 +143,9 @@ TEST(Trustee, DecryptsATallyOnce) {
 TEST(Trustee, DecryptsWhatIsThereOnly) {
   Play play;
   play.to(Play::Phase::closed);
-  EXPECT_EQ(play.decryption(1, 0).error(),
-            (Error{Errc::misuse, "the main log has no tally 0"}));
+  EXPECT_EQ(play.decryption(1, 0).error(), (Error{Errc::misuse, "the main log has no tally 0"}));
   play.to(Play::Phase::tallied);
-  EXPECT_EQ(play.decryption(1, 2).error(),
-            (Error{Errc::misuse, "the main log has no tally 2"}));
+  EXPECT_EQ(play.decryption(1, 2).error(), (Error{Errc::misuse, "the main log has no tally 2"}));
 }
 
 TEST(Trustee, DecryptsNothingBelowTheMinimum) {
@@ -161,10 +159,9 @@ TEST(Trustee, DecryptsWithTheElectionsShareOnly) {
   Play play;
   play.to(Play::Phase::tallied);
   const SecretScalar wrong = play.share_of(1) + SecretScalar::from_u64(1);
-  const auto refused =
-      decrypt_tally(play.log, 0,
-                    {.trustee = 1, .share = wrong, .identity = play.secrets[0].identity},
-                    play.random);
+  const auto refused = decrypt_tally(
+      play.log, 0, {.trustee = 1, .share = wrong, .identity = play.secrets[0].identity},
+      play.random);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error(), (Error{Errc::misuse,
                                     "tally 0: the share of trustee 1 is not that of this "
