@@ -1,12 +1,13 @@
-// The phases of an election, each as a whole operation of the library: 1 of 5, one registrar, 3072-bit
-// credentials, three trustees of whom two are needed.
-#include <benchmark/benchmark.h>
-
+// The phases of an election, each as a whole operation of the library: 1 of 5, one registrar,
+// 3072-bit credentials, three trustees of whom two are needed.
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <benchmark/benchmark.h>
+
 #include "psephos/protocol/verify.h"
+
 #include "tests/record/forge.h"
 
 namespace psephos {
@@ -41,19 +42,25 @@ test::Forge& election() {
 }
 
 void BM_KeyCeremonyAndOpening(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(std::make_unique<test::Forge>(kManifest));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(std::make_unique<test::Forge>(kManifest));
+  }
 }
 BENCHMARK(BM_KeyCeremonyAndOpening)->Unit(benchmark::kMillisecond)->Iterations(3);
 
 void BM_Enrol(benchmark::State& state) {
   // Blinding, the registrar's signature and log entry, unblinding.
-  for (auto _ : state) benchmark::DoNotOptimize(election().enrol());
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(election().enrol());
+  }
 }
 BENCHMARK(BM_Enrol)->Unit(benchmark::kMillisecond);
 
 void BM_EncryptAndCast(benchmark::State& state) {
   auto wallet = election().enrol();
-  for (auto _ : state) benchmark::DoNotOptimize(election().cast(wallet, {"2"}));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(election().cast(wallet, {"2"}));
+  }
 }
 BENCHMARK(BM_EncryptAndCast)->Unit(benchmark::kMillisecond);
 

@@ -1,10 +1,10 @@
 // What all subcommands share: exit codes, files, passwords, output, progress.
 //
-// A subcommand is registered by its add_… function and runs as a callback that returns Result<int>; main
-// turns an error into a message on standard error and an exit code. Nothing here is cryptography.
+// A subcommand is registered by its add_… function and runs as a callback that returns Result<int>;
+// main turns an error into a message on standard error and an exit code. Nothing here is
+// cryptography.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <CLI/CLI.hpp>
 
 #include "psephos/bytes.h"
 #include "psephos/crypto/relation.h"
@@ -31,8 +33,8 @@ namespace psephos::cli {
 
 namespace fs = std::filesystem;
 
-// Exit codes: the answer is yes; a check said no or the input is not what it should be; the command was
-// used wrongly or at the wrong time; the machine did not do its part.
+// Exit codes: the answer is yes; a check said no or the input is not what it should be; the command
+// was used wrongly or at the wrong time; the machine did not do its part.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitRejected = 1;
 inline constexpr int kExitUsage = 2;
@@ -49,8 +51,8 @@ struct Context {
   std::string password_file;
   SystemRandom random;
   crypto::IndividualEvaluator evaluator;
-  int result = kExitOk;         // of the subcommand that ran
-  std::string command;          // its name, for messages
+  int result = kExitOk;  // of the subcommand that ran
+  std::string command;   // its name, for messages
   // The first password read: a command works under one password, and asks for it once.
   mutable std::optional<SecretBuffer> password;
 };
@@ -59,14 +61,14 @@ struct Context {
 using Action = std::function<Result<int>()>;
 void bind(CLI::App& app, Context& context, Action action);
 
-// Password: from --password-file, else from PSEPHOS_PASSWORD, else asked for on a terminal without echo
-// (twice for a new file), else an error that says how to give one.
+// Password: from --password-file, else from PSEPHOS_PASSWORD, else asked for on a terminal without
+// echo (twice for a new file), else an error that says how to give one.
 enum class PasswordUse : std::uint8_t { open_existing, protect_new };
 [[nodiscard]] Result<SecretBuffer> read_password(const Context& context, PasswordUse use,
                                                  const std::string& what);
 
-// Sealed key files: kind is "authority", "trustee", "registrar", "box" or "wallet". A new file is never
-// written over an old one unless `replace` says so (a wallet's state changes).
+// Sealed key files: kind is "authority", "trustee", "registrar", "box" or "wallet". A new file is
+// never written over an old one unless `replace` says so (a wallet's state changes).
 enum class Overwrite : std::uint8_t { refuse, replace };
 [[nodiscard]] Result<SecretBuffer> load_secret(const Context& context, const std::string& kind,
                                                const fs::path& path);
@@ -77,9 +79,9 @@ enum class Overwrite : std::uint8_t { refuse, replace };
 // Public output files: refused if the file exists.
 [[nodiscard]] Result<void> write_new_file(const fs::path& path, ByteView content);
 
-// Several outputs of one command, all or none. check_new is for the start of a command: Errc::misuse if
-// one of the paths exists, or stands there twice. write_new_files checks again, and takes back what it has
-// written if a later file fails. sealed makes the content of a key file.
+// Several outputs of one command, all or none. check_new is for the start of a command:
+// Errc::misuse if one of the paths exists, or stands there twice. write_new_files checks again, and
+// takes back what it has written if a later file fails. sealed makes the content of a key file.
 struct NewFile {
   fs::path path;
   Bytes content;
@@ -87,10 +89,11 @@ struct NewFile {
 };
 [[nodiscard]] Result<void> check_new(std::span<const fs::path> paths);
 [[nodiscard]] Result<void> write_new_files(std::span<const NewFile> files);
-[[nodiscard]] Result<Bytes> sealed(Context& context, const std::string& kind,
-                                   const fs::path& path, const SecretBuffer& content);
+[[nodiscard]] Result<Bytes> sealed(Context& context, const std::string& kind, const fs::path& path,
+                                   const SecretBuffer& content);
 
-// in_file puts the name of a file or record in front of an error's message that does not name it yet.
+// in_file puts the name of a file or record in front of an error's message that does not name it
+// yet.
 [[nodiscard]] std::unexpected<Error> in_file(const fs::path& path, const Error& error);
 template <class T>
 [[nodiscard]] Result<T> in_file(const fs::path& path, Result<T> result) {
@@ -100,8 +103,8 @@ template <class T>
   return result;
 }
 
-// Lock keeps other psephos processes from changing a record's directory or a wallet at the same time. It is
-// an advisory lock (flock) on the directory or file itself and leaves nothing behind.
+// Lock keeps other psephos processes from changing a record's directory or a wallet at the same
+// time. It is an advisory lock (flock) on the directory or file itself and leaves nothing behind.
 class Lock {
  public:
   // Errc::misuse if another process holds it.
@@ -131,8 +134,8 @@ class Lock {
 [[nodiscard]] Result<std::shared_ptr<const protocol::Election>> load_election(
     const Context& context, const runtime::DirectoryRecord& record);
 
-// ProgressLine writes "what 1234 of 36938, 120/s, 3:20 left" to standard error, at most ten times a second,
-// if standard error is a terminal; else nothing.
+// ProgressLine writes "what 1234 of 36938, 120/s, 3:20 left" to standard error, at most ten times a
+// second, if standard error is a terminal; else nothing.
 class ProgressLine {
  public:
   explicit ProgressLine(std::string what);

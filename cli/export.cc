@@ -1,5 +1,6 @@
 // `psephos export`: what a verified record says, as CSV or JSON.
 #include <cstdio>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"

@@ -1,21 +1,23 @@
-// `psephos run`: one command plays all roles of an election, from a manifest and a CSV of plaintext ballots
-// to a complete record. For rehearsals, tests and measurements: no secret of a real election is made this
-// way, since one process holds all of them.
+// `psephos run`: one command plays all roles of an election, from a manifest and a CSV of plaintext
+// ballots to a complete record. For rehearsals, tests and measurements: no secret of a real
+// election is made this way, since one process holds all of them.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 
-#include "cli/common.h"
-#include "cli/csv.h"
+#include <nlohmann/json.hpp>
+
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/box.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/registrar.h"
 #include "psephos/protocol/trustee.h"
 #include "psephos/protocol/wallet.h"
+
+#include "cli/common.h"
+#include "cli/csv.h"
 
 namespace psephos::cli {
 
@@ -31,8 +33,8 @@ struct Options {
   std::uint64_t limit = 0;  // 0: all
 };
 
-// Ballots are handled this many at a time: one entry bundle, so that memory does not grow with their
-// number.
+// Ballots are handled this many at a time: one entry bundle, so that memory does not grow with
+// their number.
 constexpr std::size_t kWindow = 256;
 
 // PlainBallot is a row of the CSV.
@@ -42,14 +44,16 @@ struct PlainBallot {
   std::string place;               // "ballots.csv line 17"
 };
 
-// BallotSource reads the CSV: a column for every contest, by id; a column "style" if there is more than one
-// style. Other columns are passed over.
+// BallotSource reads the CSV: a column for every contest, by id; a column "style" if there is more
+// than one style. Other columns are passed over.
 class BallotSource {
  public:
   static Result<BallotSource> open(const Manifest& manifest, const std::string& path) {
     PSEPHOS_TRY(CsvReader csv, CsvReader::open(path));
     PSEPHOS_TRY(const auto header, csv.next());
-    if (!header.has_value()) return fail(Errc::malformed, path + ": is empty");
+    if (!header.has_value()) {
+      return fail(Errc::malformed, path + ": is empty");
+    }
     std::map<std::string, std::size_t> columns;
     for (std::size_t i = 0; i < header->size(); ++i) {
       if (!columns.emplace((*header)[i], i).second) {
@@ -69,8 +73,9 @@ class BallotSource {
       const auto column = columns.find("style");
       if (column == columns.end()) {
         return fail(Errc::malformed,
-                    path + ": the manifest has several ballot styles; a column \"style\" must name "
-                           "each ballot's");
+                    path +
+                        ": the manifest has several ballot styles; a column \"style\" must name "
+                        "each ballot's");
       }
       source.style_column_ = column->second;
     }
@@ -83,7 +88,9 @@ class BallotSource {
     std::vector<PlainBallot> ballots;
     while (ballots.size() < max) {
       PSEPHOS_TRY(const auto row, csv_.next());
-      if (!row.has_value()) break;
+      if (!row.has_value()) {
+        break;
+      }
       PlainBallot ballot;
       ballot.place = path_ + " line " + std::to_string(csv_.line());
       if (row->size() != num_columns_) {
@@ -189,10 +196,11 @@ Result<void> Rehearsal::say(const Message& message) {
 }
 
 Result<void> Rehearsal::prepare() {
-  PSEPHOS_TRY(const Bytes file,
-              runtime::read_file(options_.manifest, protocol::kMaxManifestBytes));
+  PSEPHOS_TRY(const Bytes file, runtime::read_file(options_.manifest, protocol::kMaxManifestBytes));
   auto manifest = Manifest::parse(file);
-  if (!manifest.has_value()) return within(options_.manifest, manifest.error());
+  if (!manifest.has_value()) {
+    return within(options_.manifest, manifest.error());
+  }
   if (manifest->witness_quorum > 0) {
     return fail(Errc::misuse, options_.manifest + ": witnesses.quorum is " +
                                   std::to_string(manifest->witness_quorum) +
@@ -232,15 +240,17 @@ Result<void> Rehearsal::ceremony() {
       PSEPHOS_TRY(Message message, message_of(trustee, *main_log_->ceremony()));
       messages.push_back(std::move(message));
     }
-    for (const Message& message : messages) PSEPHOS_CHECK_OK(say(message));
+    for (const Message& message : messages) {
+      PSEPHOS_CHECK_OK(say(message));
+    }
     return {};
   };
   using protocol::Ceremony;
   using protocol::Trustee;
-  PSEPHOS_CHECK_OK(round(
-      [&](const Trustee& t, const Ceremony& c) { return t.commit(*manifest_, c); }));
-  PSEPHOS_CHECK_OK(round(
-      [&](const Trustee& t, const Ceremony& c) { return t.reveal(*manifest_, c); }));
+  PSEPHOS_CHECK_OK(
+      round([&](const Trustee& t, const Ceremony& c) { return t.commit(*manifest_, c); }));
+  PSEPHOS_CHECK_OK(
+      round([&](const Trustee& t, const Ceremony& c) { return t.reveal(*manifest_, c); }));
   PSEPHOS_CHECK_OK(round([&](const Trustee& t, const Ceremony& c) {
     return t.shares(*manifest_, c, context_.random);
   }));
@@ -260,8 +270,8 @@ Result<void> Rehearsal::open_polls() {
       PSEPHOS_CHECK_OK(say(message));
     }
     PSEPHOS_TRY(auto signer, registrar.log_signer(*manifest_));
-    PSEPHOS_TRY(auto writer, protocol::LogWriter::create(store_, Manifest::roll_log(r),
-                                                         std::move(signer)));
+    PSEPHOS_TRY(auto writer,
+                protocol::LogWriter::create(store_, Manifest::roll_log(r), std::move(signer)));
     roll_writers_.push_back(std::move(writer));
     registrars_.push_back(std::move(registrar));
     issued_.emplace_back(*manifest_);
@@ -273,11 +283,10 @@ Result<void> Rehearsal::open_polls() {
   PSEPHOS_CHECK_OK(say(authority_->open(*main_log_->election())));
   for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
     PSEPHOS_TRY(auto signer, box_keys_->log_signer(*manifest_, s));
-    PSEPHOS_CHECK_OK(
-        protocol::LogWriter::create(store_, Manifest::box_log(s), std::move(signer)));
+    PSEPHOS_CHECK_OK(protocol::LogWriter::create(store_, Manifest::box_log(s), std::move(signer)));
   }
-  PSEPHOS_TRY(box_, protocol::Box::open(main_log_->election(), store_, *box_keys_,
-                                        context_.evaluator));
+  PSEPHOS_TRY(box_,
+              protocol::Box::open(main_log_->election(), store_, *box_keys_, context_.evaluator));
   return publish();
 }
 
@@ -302,7 +311,9 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
   const auto each = [&](const std::function<Result<void>(std::size_t)>& work) -> Result<void> {
     executor_.run(voters.size(), [&](std::size_t i) { voters[i].outcome = work(i); });
     for (std::size_t i = 0; i < voters.size(); ++i) {
-      if (!voters[i].outcome.has_value()) return within(ballots[i].place, voters[i].outcome.error());
+      if (!voters[i].outcome.has_value()) {
+        return within(ballots[i].place, voters[i].outcome.error());
+      }
     }
     return {};
   };
@@ -311,9 +322,9 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     PSEPHOS_TRY(voters[i].wallet,
                 protocol::Wallet::create(election, ballots[i].style, context_.random));
     for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
-      PSEPHOS_TRY(const auto request,
-                  voters[i].wallet->request(election, r, names[i], roll[names[i]].code,
-                                            context_.random));
+      PSEPHOS_TRY(
+          const auto request,
+          voters[i].wallet->request(election, r, names[i], roll[names[i]].code, context_.random));
       PSEPHOS_TRY(auto answer, registrars_[r].issue(election, roll, issued_[r], request));
       voters[i].answers.push_back(std::move(answer));
     }
@@ -323,7 +334,9 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
   // The registrars' logs are durable before any answer is used.
   for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
     for (const Voter& voter : voters) {
-      if (!voter.answers[r].issuance.has_value()) continue;
+      if (!voter.answers[r].issuance.has_value()) {
+        continue;
+      }
       if (auto taken = issued_[r].append(*voter.answers[r].issuance); !taken.has_value()) {
         return std::unexpected(protocol::to_error(taken.error()));
       }
@@ -337,8 +350,7 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     for (const auto& answer : voters[i].answers) {
       PSEPHOS_CHECK_OK(wallet.receive(election, answer.response));
     }
-    PSEPHOS_TRY(auto votes,
-                protocol::parse_votes(*manifest_, ballots[i].style, ballots[i].cells));
+    PSEPHOS_TRY(auto votes, protocol::parse_votes(*manifest_, ballots[i].style, ballots[i].cells));
     plain[i].assign(votes.expose_secret().begin(), votes.expose_secret().end());
     PSEPHOS_CHECK_OK(wallet.prepare(election, std::move(votes), context_.random));
     PSEPHOS_TRY(voters[i].entry, wallet.cast(election, context_.random));
@@ -347,11 +359,15 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
   PSEPHOS_CHECK_OK(each(cast));
   for (std::size_t i = 0; i < ballots.size(); ++i) {
     auto& totals = recount_[ballots[i].style];
-    for (std::size_t option = 0; option < totals.size(); ++option) totals[option] += plain[i][option];
+    for (std::size_t option = 0; option < totals.size(); ++option) {
+      totals[option] += plain[i][option];
+    }
   }
 
   std::vector<Bytes> batch;
-  for (Voter& voter : voters) batch.push_back(std::move(voter.entry));
+  for (Voter& voter : voters) {
+    batch.push_back(std::move(voter.entry));
+  }
   PSEPHOS_TRY(const auto outcomes, box_->accept(batch, executor_, context_.random));
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (!outcomes[i].has_value()) {
@@ -366,16 +382,22 @@ Result<void> Rehearsal::vote(BallotSource& source) {
   ProgressLine progress("voting");
   while (true) {
     const std::uint64_t room =
-        options_.limit == 0 ? kWindow : std::min<std::uint64_t>(kWindow, options_.limit - num_ballots_);
+        options_.limit == 0 ? kWindow
+                            : std::min<std::uint64_t>(kWindow, options_.limit - num_ballots_);
     PSEPHOS_TRY(const auto ballots, source.next(room));
-    if (ballots.empty()) break;
+    if (ballots.empty()) {
+      break;
+    }
     if (num_ballots_ + ballots.size() > manifest_->voters) {
-      return fail(Errc::malformed, options_.ballots + ": more ballots than the manifest's voters, " +
+      return fail(Errc::malformed, options_.ballots +
+                                       ": more ballots than the manifest's voters, " +
                                        std::to_string(manifest_->voters));
     }
     PSEPHOS_CHECK_OK(vote_window(ballots));
     progress.update(num_ballots_, options_.limit);
-    if (options_.limit != 0 && num_ballots_ == options_.limit) break;
+    if (options_.limit != 0 && num_ballots_ == options_.limit) {
+      break;
+    }
   }
   return {};
 }
@@ -398,7 +420,8 @@ Result<void> Rehearsal::count() {
   PSEPHOS_CHECK_OK(say(authority_->close(election, close)));
   PSEPHOS_CHECK_OK(publish());
 
-  // One audit serves the authority and every trustee: they are one process here, and share what it reads.
+  // One audit serves the authority and every trustee: they are one process here, and share what it
+  // reads.
   const auto audit = [&]() -> Result<protocol::AuditedBallots> {
     ProgressLine progress("auditing before the tally");
     return protocol::audit_ballots({.record = store_,
@@ -410,7 +433,9 @@ Result<void> Rehearsal::count() {
   };
   PSEPHOS_TRY(protocol::AuditedBallots audited, audit());
   const std::vector<Message> tallies = authority_->tallies(audited);
-  for (const Message& tally : tallies) PSEPHOS_CHECK_OK(say(tally));
+  for (const Message& tally : tallies) {
+    PSEPHOS_CHECK_OK(say(tally));
+  }
   PSEPHOS_CHECK_OK(publish());
   PSEPHOS_TRY(audited, audited.with_tallies(tallies));
   seconds_.emplace_back("audit before the tally", watch_.lap());
@@ -422,10 +447,11 @@ Result<void> Rehearsal::count() {
     }
   }
   PSEPHOS_TRY(const auto results, authority_->results(*main_log_));
-  for (const Message& message : results) PSEPHOS_CHECK_OK(say(message));
+  for (const Message& message : results) {
+    PSEPHOS_CHECK_OK(say(message));
+  }
   PSEPHOS_CHECK_OK(publish());
-  PSEPHOS_TRY(result_,
-              protocol::election_result(*main_log_, audited.aggregate().counted()));
+  PSEPHOS_TRY(result_, protocol::election_result(*main_log_, audited.aggregate().counted()));
   PSEPHOS_CHECK_OK(
       store_.write("result.json", as_bytes(protocol::result_json(*manifest_, result_))));
   return store_.write("result.csv", as_bytes(protocol::result_csv(*manifest_, result_)));
@@ -437,7 +463,9 @@ Result<void> Rehearsal::compare_recount() const {
       std::vector<std::uint64_t> plain(unit.totals.size());
       for (const std::uint32_t style : unit.styles) {
         const std::size_t first = manifest_->first_option(style, c);
-        for (std::size_t o = 0; o < plain.size(); ++o) plain[o] += recount_[style][first + o];
+        for (std::size_t o = 0; o < plain.size(); ++o) {
+          plain[o] += recount_[style][first + o];
+        }
       }
       if (plain != unit.totals) {
         return fail(Errc::rejected, "contest \"" + manifest_->contests[c].id +
@@ -456,7 +484,9 @@ void Rehearsal::print_summary() const {
     json["election"] = hex(result_.election_id);
     json["ballots"] = num_ballots_;
     json["recount_equal"] = true;  // compare_recount has returned
-    for (const auto& [phase, seconds] : seconds_) json["seconds"][phase] = seconds;
+    for (const auto& [phase, seconds] : seconds_) {
+      json["seconds"][phase] = seconds;
+    }
     json["result"] = nlohmann::ordered_json::parse(protocol::result_json(*manifest_, result_));
     std::printf("%s\n", json.dump(2).c_str());
     return;
@@ -470,7 +500,9 @@ void Rehearsal::print_summary() const {
     }
     for (const protocol::OpenedUnit& unit : result_.contests[c]) {
       std::string styles;
-      for (const std::uint32_t style : unit.styles) styles += " " + manifest_->styles[style].id;
+      for (const std::uint32_t style : unit.styles) {
+        styles += " " + manifest_->styles[style].id;
+      }
       std::printf("  %llu ballots (%s )\n", static_cast<unsigned long long>(unit.counted),
                   styles.c_str());
       for (std::size_t o = 0; o < unit.totals.size(); ++o) {
@@ -510,8 +542,9 @@ void add_run(CLI::App& app, Context& context) {
       "run", "Rehearse a whole election: play all roles, from a manifest and a CSV of ballots");
   command->add_option("MANIFEST", options->manifest, "the manifest")->required();
   command
-      ->add_option("BALLOTS", options->ballots,
-                   "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty")
+      ->add_option(
+          "BALLOTS", options->ballots,
+          "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty")
       ->required();
   command->add_option("RECORD", options->record, "directory to make the record in; new or empty")
       ->required();
@@ -520,10 +553,10 @@ void add_run(CLI::App& app, Context& context) {
   command->footer(
       "All keys are made in memory and gone at the end: for rehearsals, tests and measurements. A\n"
       "record made role by role has the same form.\n"
-      "Example: psephos run examples/ballina2015/manifest.json examples/ballina2015/ballots.csv out");
-  bind(*command, context, [options, &context]() -> Result<int> {
-    return Rehearsal(context, *options).run();
-  });
+      "Example: psephos run examples/ballina2015/manifest.json examples/ballina2015/ballots.csv "
+      "out");
+  bind(*command, context,
+       [options, &context]() -> Result<int> { return Rehearsal(context, *options).run(); });
 }
 
 }  // namespace psephos::cli

@@ -1,5 +1,6 @@
 // `psephos verify`: all fifteen checks over a record, as a table or as JSON.
 #include <cstdio>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
@@ -49,7 +50,9 @@ std::string report_json(const protocol::Report& report) {
     entry["name"] = title(check.check);
     entry["status"] = name(check.status);
     entry["checked"] = check.checked;
-    if (check.status == protocol::Status::not_run) entry["why"] = check.why_not_run;
+    if (check.status == protocol::Status::not_run) {
+      entry["why"] = check.why_not_run;
+    }
     entry["num_faults"] = check.num_faults;
     entry["faults"] = nlohmann::ordered_json::array();
     for (const protocol::Fault& fault : check.faults) {
@@ -67,14 +70,18 @@ std::string report_table(const protocol::Report& report) {
                      "Id:       " + hex(report.election_id) + "\n\n";
   for (const protocol::CheckReport& check : report.checks) {
     std::string status(name(check.status));
-    if (check.status == protocol::Status::failed) status = "FAILED";
+    if (check.status == protocol::Status::failed) {
+      status = "FAILED";
+    }
     text += "  " + column(id(check.check), 5) + column(std::string(title(check.check)), 28) +
             column(status, 9);
     if (check.status == protocol::Status::not_run) {
       text += check.why_not_run;
     } else {
       text += std::to_string(check.checked) + " checked";
-      if (check.num_faults > 0) text += ", " + std::to_string(check.num_faults) + " faults";
+      if (check.num_faults > 0) {
+        text += ", " + std::to_string(check.num_faults) + " faults";
+      }
     }
     text += "\n";
     for (std::size_t i = 0; i < std::min(check.faults.size(), kShownFaults); ++i) {

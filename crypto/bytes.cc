@@ -37,7 +37,9 @@ std::string hex(ByteView bytes) {
 }
 
 Result<Bytes> unhex(std::string_view text) {
-  if (text.size() % 2 != 0) return fail(Errc::malformed, "hex text of odd length");
+  if (text.size() % 2 != 0) {
+    return fail(Errc::malformed, "hex text of odd length");
+  }
   Bytes bytes;
   bytes.reserve(text.size() / 2);
   for (std::size_t i = 0; i < text.size(); i += 2) {
@@ -67,7 +69,9 @@ std::string base64(ByteView bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
     std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < left ? bytes[i + k] : 0U);
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < left ? bytes[i + k] : 0U);
+    }
     for (std::size_t k = 0; k < 4; ++k) {
       text += k <= left ? kBase64Digits[group >> (18 - 6 * k) & 63] : '=';
     }
@@ -76,13 +80,17 @@ std::string base64(ByteView bytes) {
 }
 
 Result<Bytes> unbase64(std::string_view text) {
-  if (text.size() % 4 != 0) return fail(Errc::malformed, "base64 text is not padded to groups of 4");
+  if (text.size() % 4 != 0) {
+    return fail(Errc::malformed, "base64 text is not padded to groups of 4");
+  }
   Bytes bytes;
   bytes.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
     std::size_t padding = 0;
-    if (last && text[i + 3] == '=') padding = text[i + 2] == '=' ? 2 : 1;
+    if (last && text[i + 3] == '=') {
+      padding = text[i + 2] == '=' ? 2 : 1;
+    }
     std::uint32_t group = 0;
     for (std::size_t k = 0; k < 4; ++k) {
       const std::uint8_t value = k < 4 - padding ? digit_value(kBase64Digits, text[i + k]) : 0;
@@ -120,12 +128,18 @@ bool is_utf8(std::string_view text) {
         return false;
       }
     }
-    if (length > b.size() - i) return false;
+    if (length > b.size() - i) {
+      return false;
+    }
     for (std::size_t k = 1; k < length; ++k) {
-      if ((b[i + k] & 0xc0) != 0x80) return false;
+      if ((b[i + k] & 0xc0) != 0x80) {
+        return false;
+      }
       code = code << 6 | (b[i + k] & 0x3fU);
     }
-    if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+    if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
+      return false;
+    }
     i += length;
   }
   return true;

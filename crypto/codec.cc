@@ -16,7 +16,9 @@ void append_integer(Bytes& bytes, T value) {
 template <class T>
 T integer(ByteView bytes) {
   T value = 0;
-  for (const std::uint8_t b : bytes) value = static_cast<T>(static_cast<std::uint64_t>(value) << 8 | b);
+  for (const std::uint8_t b : bytes) {
+    value = static_cast<T>(static_cast<std::uint64_t>(value) << 8 | b);
+  }
   return value;
 }
 
@@ -100,7 +102,9 @@ Result<ByteView> Reader::var(std::size_t max, std::string_view field) {
                                      " is above the maximum of " + std::to_string(max));
   }
   auto bytes = raw(size, field);
-  if (!bytes.has_value()) rest_ = before;
+  if (!bytes.has_value()) {
+    rest_ = before;
+  }
   return bytes;
 }
 

@@ -1,7 +1,8 @@
 #include "psephos/random.h"
 
-#include "crypto/sodium.h"
 #include "psephos/error.h"
+
+#include "crypto/sodium.h"
 
 namespace psephos {
 
@@ -13,8 +14,12 @@ std::uint64_t Random::below(std::uint64_t bound) {
     std::array<std::uint8_t, 8> bytes;
     fill(bytes);
     std::uint64_t value = 0;
-    for (const std::uint8_t b : bytes) value = value << 8 | b;
-    if (value < limit) return value % bound;
+    for (const std::uint8_t b : bytes) {
+      value = value << 8 | b;
+    }
+    if (value < limit) {
+      return value % bound;
+    }
   }
 }
 

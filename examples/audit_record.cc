@@ -1,5 +1,5 @@
-// Audits a published record with the verifying half of the library alone: it links no code that could
-// hold a key. Usage: audit_record DIRECTORY
+// Audits a published record with the verifying half of the library alone: it links no code that
+// could hold a key. Usage: audit_record DIRECTORY
 #include <cstdio>
 #include <string>
 
@@ -16,13 +16,12 @@ int main(int argc, char** argv) {
   const psephos::crypto::IndividualEvaluator evaluator;
   psephos::runtime::ThreadExecutor executor;  // all cores
 
-  const psephos::protocol::Report report =
-      psephos::protocol::verify({.record = record,
-                                 .evaluator = evaluator,
-                                 .executor = executor,
-                                 .receipts = {},
-                                 .checkpoints = {},
-                                 .progress = {}});
+  const psephos::protocol::Report report = psephos::protocol::verify({.record = record,
+                                                                      .evaluator = evaluator,
+                                                                      .executor = executor,
+                                                                      .receipts = {},
+                                                                      .checkpoints = {},
+                                                                      .progress = {}});
 
   for (const auto& check : report.checks) {
     std::printf("%-4s %-32s %s\n", id(check.check).c_str(), std::string(title(check.check)).c_str(),

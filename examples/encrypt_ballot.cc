@@ -1,6 +1,6 @@
 // Encrypts one ballot, proves it well formed, and checks the proof as a stranger would: from bytes.
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -38,8 +38,7 @@ Result<bool> run() {
   Writer out;
   out.raw(crypto::encode_all(opening.ballot.ciphertexts));
   proof.encode(out);
-  std::printf("ballot of %zu options: %zu bytes\n", context.form.num_options(),
-              out.bytes().size());
+  std::printf("ballot of %zu options: %zu bytes\n", context.form.num_options(), out.bytes().size());
 
   // What the receiver does: decode strictly, then check every equation.
   Reader in(out.bytes());

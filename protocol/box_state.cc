@@ -55,8 +55,9 @@ std::expected<BoxState::Taken, Fault> BoxState::append(std::uint64_t index, cons
     }
     // The re-vote rule comes first: it says more to a voter than a sequence number.
     if (voter.ballot_plus_one != 0 && !is_ballot) {
-      return refuse(Check::one_ballot,
-                    "this credential has voted already; a challenge may only come before its ballot");
+      return refuse(
+          Check::one_ballot,
+          "this credential has voted already; a challenge may only come before its ballot");
     }
     if (voter.ballot_plus_one != 0 && manifest.revote == Revote::first) {
       return refuse(Check::one_ballot,

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "protocol/labels.h"
 #include "psephos/crypto/hash.h"
+
+#include "protocol/labels.h"
 
 namespace psephos::protocol {
 
@@ -17,7 +18,8 @@ std::string in_log(const std::string& log, const std::string& file) { return log
 
 // The widths of the bundles or tiles of one level of a tree: `full` full ones, then a partial one.
 crypto::TileId tile_id(std::uint64_t index, const crypto::TileShape& shape) {
-  return {index, index < shape.full ? static_cast<std::uint32_t>(crypto::kTileWidth) : shape.partial};
+  return {index,
+          index < shape.full ? static_cast<std::uint32_t>(crypto::kTileWidth) : shape.partial};
 }
 
 std::uint64_t num_tiles(const crypto::TileShape& shape) {
@@ -30,15 +32,18 @@ Digest32 chain_start(std::string_view origin) {
   return crypto::sha256({as_bytes(labels::kLog), as_bytes(origin)});
 }
 
-Result<LogReader> LogReader::open(const RecordSource& record, std::string log,
-                                  std::string origin) {
+Result<LogReader> LogReader::open(const RecordSource& record, std::string log, std::string origin) {
   LogReader reader;
   const std::string path = in_log(log, "checkpoint");
   PSEPHOS_TRY(const Bytes file, record.read(path, kMaxCheckpointBytes));
   auto note = crypto::Note::parse(as_text(file));
-  if (!note.has_value()) return within(path, note.error());
+  if (!note.has_value()) {
+    return within(path, note.error());
+  }
   auto checkpoint = crypto::Checkpoint::parse(note->text);
-  if (!checkpoint.has_value()) return within(path, checkpoint.error());
+  if (!checkpoint.has_value()) {
+    return within(path, checkpoint.error());
+  }
   if (checkpoint->origin != origin) {
     return fail(Errc::rejected, path + ": is a checkpoint of the log \"" + checkpoint->origin +
                                     "\", not of \"" + origin + "\"");
@@ -61,14 +66,15 @@ std::uint64_t LogReader::num_bundles() const {
 Result<LogReader::Bundle> LogReader::bundle(std::uint64_t index) const {
   PSEPHOS_CHECK(index < num_bundles());
   const std::uint64_t first = index * crypto::kTileWidth;
-  const auto width =
-      static_cast<std::uint32_t>(std::min(crypto::kTileWidth, tree().size - first));
+  const auto width = static_cast<std::uint32_t>(std::min(crypto::kTileWidth, tree().size - first));
   const std::string path = in_log(log_, crypto::bundle_path({index, width}));
   Bundle bundle;
   bundle.first = first;
   PSEPHOS_TRY(bundle.storage, record_->read(path, kMaxRecordFileBytes));
   auto entries = crypto::decode_bundle(bundle.storage, width);
-  if (!entries.has_value()) return within(path, entries.error());
+  if (!entries.has_value()) {
+    return within(path, entries.error());
+  }
   bundle.entries = std::move(*entries);
   return bundle;
 }
@@ -138,8 +144,8 @@ std::vector<std::string> LogReader::files() const {
 
 Result<ByteView> payload_of(ByteView entry) {
   if (entry.size() <= kDigestBytes) {
-    return fail(Errc::malformed, "entry of " + std::to_string(entry.size()) +
-                                     " bytes; the shortest has 33");
+    return fail(Errc::malformed,
+                "entry of " + std::to_string(entry.size()) + " bytes; the shortest has 33");
   }
   return entry.subspan(kDigestBytes);
 }
@@ -150,8 +156,8 @@ LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::str
       previous_(chain_start(origin)),
       tiles_([this](unsigned level, const crypto::TileId& id, ByteView hashes) -> Result<void> {
         const std::string file = crypto::tile_path(level, id);
-        PSEPHOS_TRY(const Bytes tile, record_->read(in_log(reader_->log(), file),
-                                                    crypto::kTileWidth * kDigestBytes));
+        PSEPHOS_TRY(const Bytes tile,
+                    record_->read(in_log(reader_->log(), file), crypto::kTileWidth * kDigestBytes));
         if (!equal(tile, hashes)) {
           return fail(Errc::rejected, file + ": does not hold the hashes of the log's entries");
         }
@@ -166,9 +172,9 @@ Result<void> LogAudit::append(const LogReader::Bundle& bundle) {
       return within(place, payload.error());
     }
     if (!equal(entry.first(kDigestBytes), previous_)) {
-      return fail(Errc::rejected,
-                  place + ": does not begin with the SHA-256 of " +
-                      (frontier_.size() == 0 ? std::string("its log's name") : "the entry before it"));
+      return fail(Errc::rejected, place + ": does not begin with the SHA-256 of " +
+                                      (frontier_.size() == 0 ? std::string("its log's name")
+                                                             : "the entry before it"));
     }
     previous_ = crypto::sha256({entry});
     const Digest32 leaf = crypto::merkle_leaf(entry);
@@ -200,9 +206,8 @@ Result<void> verify_checkpoint(const crypto::Note& note, const crypto::NoteVerif
   for (std::size_t i = 1; i < note.signatures.size(); ++i) {
     const crypto::NoteSignature& signature = note.signatures[i];
     // Cosignatures stand in the policy's order, so the search only goes forward.
-    while (next_witness < witnesses.size() &&
-           (witnesses[next_witness].name() != signature.name ||
-            witnesses[next_witness].id() != signature.id)) {
+    while (next_witness < witnesses.size() && (witnesses[next_witness].name() != signature.name ||
+                                               witnesses[next_witness].id() != signature.id)) {
       ++next_witness;
     }
     if (next_witness == witnesses.size()) {
@@ -227,8 +232,8 @@ Result<Bytes> check_receipt(const LogReader& reader, const crypto::NoteVerifier&
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(receipt.checkpoint));
   PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
   if (checkpoint.origin != log_key.name()) {
-    return fail(Errc::rejected, "receipt: is for the log \"" + checkpoint.origin + "\", not for \"" +
-                                    log_key.name() + "\"");
+    return fail(Errc::rejected, "receipt: is for the log \"" + checkpoint.origin +
+                                    "\", not for \"" + log_key.name() + "\"");
   }
   if (auto signed_by_log = note.verified_by(std::span(&log_key, 1)); !signed_by_log.has_value()) {
     return within("receipt", signed_by_log.error());

@@ -55,21 +55,26 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
       writer.frontier_.append(crypto::merkle_leaf(entry));
       writer.pending_.emplace_back(entry.begin(), entry.end());
     }
-    if (writer.pending_.size() == crypto::kTileWidth) writer.pending_.clear();
+    if (writer.pending_.size() == crypto::kTileWidth) {
+      writer.pending_.clear();
+    }
   }
-  if (auto sound = audit.finish(); !sound.has_value()) return within(writer.log_, sound.error());
-  PSEPHOS_CHECK_OK(writer.tiles_->restore(
-      reader.tree().size, [&](unsigned level, const crypto::TileId& id) {
-        return store.read(in_log(writer.log_, crypto::tile_path(level, id)),
-                          crypto::kTileWidth * 32);
-      }));
+  if (auto sound = audit.finish(); !sound.has_value()) {
+    return within(writer.log_, sound.error());
+  }
+  PSEPHOS_CHECK_OK(writer.tiles_->restore(reader.tree().size, [&](unsigned level,
+                                                                  const crypto::TileId& id) {
+    return store.read(in_log(writer.log_, crypto::tile_path(level, id)), crypto::kTileWidth * 32);
+  }));
 
   // Files beyond the checkpoint are what a machine that died left behind.
   std::vector<std::string> needed = reader.files();
   std::ranges::sort(needed);
   PSEPHOS_TRY(const std::vector<std::string> present, store.list());
   for (const std::string& path : present) {
-    if (!path.starts_with(writer.log_ + "/")) continue;
+    if (!path.starts_with(writer.log_ + "/")) {
+      continue;
+    }
     if (!std::ranges::binary_search(needed, path)) {
       PSEPHOS_CHECK_OK(store.remove(path));
     } else if (is_partial(path)) {
@@ -110,13 +115,15 @@ Result<void> LogWriter::write_bundle() {
   PSEPHOS_TRY(const Bytes bundle, crypto::encode_bundle(pending_));
   const std::uint64_t first = frontier_.size() - pending_.size();
   return store_->write(
-      in_log(log_, crypto::bundle_path({first / crypto::kTileWidth,
-                                        static_cast<std::uint32_t>(pending_.size())})),
+      in_log(log_, crypto::bundle_path(
+                       {first / crypto::kTileWidth, static_cast<std::uint32_t>(pending_.size())})),
       bundle);
 }
 
 Result<std::string> LogWriter::publish() {
-  if (!pending_.empty()) PSEPHOS_CHECK_OK(write_bundle());
+  if (!pending_.empty()) {
+    PSEPHOS_CHECK_OK(write_bundle());
+  }
   PSEPHOS_CHECK_OK(tiles_->partials());
   const crypto::Checkpoint checkpoint{
       .origin = signer_->verifier().name(), .tree = frontier_.head(), .extensions = {}};
@@ -125,14 +132,18 @@ Result<std::string> LogWriter::publish() {
 
   std::vector<std::string> partials;
   for (const crypto::TileShape& shape : crypto::tile_shapes(frontier_.size())) {
-    if (shape.partial == 0) continue;
+    if (shape.partial == 0) {
+      continue;
+    }
     partials.push_back(in_log(log_, crypto::tile_path(shape.level, {shape.full, shape.partial})));
     if (shape.level == 0) {
       partials.push_back(in_log(log_, crypto::bundle_path({shape.full, shape.partial})));
     }
   }
   for (const std::string& path : published_partials_) {
-    if (std::ranges::find(partials, path) == partials.end()) PSEPHOS_CHECK_OK(store_->remove(path));
+    if (std::ranges::find(partials, path) == partials.end()) {
+      PSEPHOS_CHECK_OK(store_->remove(path));
+    }
   }
   published_partials_ = std::move(partials);
   return note;

@@ -27,12 +27,14 @@ std::string entry_place(const std::string& log, std::uint64_t index) {
 // Whether the record is judged as finished, or as one whose tally may still be missing.
 enum class Stage : std::uint8_t { complete, before_decryption };
 
-// Verification is one run over one record. Its methods go from the manifest outwards; each marks a check
-// as run only after everything the check asks for was looked at.
+// Verification is one run over one record. Its methods go from the manifest outwards; each marks a
+// check as run only after everything the check asks for was looked at.
 class Verification {
  public:
   Verification(const VerifyInput& input, Stage stage) : input_(input), stage_(stage) {
-    for (std::size_t i = 0; i < kNumChecks; ++i) report_.checks[i].check = static_cast<Check>(i + 1);
+    for (std::size_t i = 0; i < kNumChecks; ++i) {
+      report_.checks[i].check = static_cast<Check>(i + 1);
+    }
   }
 
   void run();
@@ -90,7 +92,9 @@ void Verification::add_fault(Fault fault) {
   CheckReport& report = report_[fault.check];
   report.status = Status::failed;
   ++report.num_faults;
-  if (report.faults.size() < CheckReport::kMaxFaults) report.faults.push_back(std::move(fault));
+  if (report.faults.size() < CheckReport::kMaxFaults) {
+    report.faults.push_back(std::move(fault));
+  }
 }
 
 void Verification::add_fault(Check check, std::string place, std::string message) {
@@ -99,19 +103,25 @@ void Verification::add_fault(Check check, std::string place, std::string message
 
 void Verification::did(Check check, std::uint64_t count) {
   CheckReport& report = report_[check];
-  if (report.status == Status::not_run) report.status = Status::passed;
+  if (report.status == Status::not_run) {
+    report.status = Status::passed;
+  }
   report.checked += count;
 }
 
 void Verification::not_run(std::initializer_list<Check> checks, const std::string& why) {
   for (const Check check : checks) {
-    if (report_[check].status == Status::not_run) report_[check].why_not_run = why;
+    if (report_[check].status == Status::not_run) {
+      report_[check].why_not_run = why;
+    }
   }
 }
 
 void Verification::not_run_from(Check first, const std::string& why) {
   for (CheckReport& report : report_.checks) {
-    if (report.check >= first && report.status == Status::not_run) report.why_not_run = why;
+    if (report.check >= first && report.status == Status::not_run) {
+      report.why_not_run = why;
+    }
   }
 }
 
@@ -150,7 +160,8 @@ bool Verification::walk(const LogReader& reader,
       add_fault(Check::logs, reader.log(), bundle.error().message);
       return false;
     }
-    // After the first break of chain or tiles the audit has nothing more to say, but the entries have.
+    // After the first break of chain or tiles the audit has nothing more to say, but the entries
+    // have.
     if (sound) {
       if (auto audited = audit.append(*bundle); !audited.has_value()) {
         add_fault(Check::logs, reader.log(), audited.error().message);
@@ -159,7 +170,9 @@ bool Verification::walk(const LogReader& reader,
     }
     visit(*bundle);
     entries_done_ += bundle->entries.size();
-    if (input_.progress) input_.progress(entries_done_, entries_all_);
+    if (input_.progress) {
+      input_.progress(entries_done_, entries_all_);
+    }
   }
   if (sound) {
     if (auto finished = audit.finish(); !finished.has_value()) {
@@ -181,7 +194,9 @@ void Verification::check_signature(const LogReader& reader, const crypto::NoteVe
 bool Verification::read_main() {
   const std::string log = Manifest::main_log();
   auto reader = open_log(log);
-  if (!reader.has_value()) return false;
+  if (!reader.has_value()) {
+    return false;
+  }
   entries_all_ = reader->tree().size;
   main_log_ = std::make_shared<MainLog>(manifest_, input_.evaluator);
   std::uint64_t messages = 0;
@@ -207,9 +222,8 @@ bool Verification::read_main() {
     }
   });
   if (main_log_->roster().has_value()) {
-    auto key = crypto::NoteVerifier::create(manifest_->log_origin(log),
-                                            crypto::NoteAlgorithm::ed25519,
-                                            main_log_->roster()->main_log);
+    auto key = crypto::NoteVerifier::create(
+        manifest_->log_origin(log), crypto::NoteAlgorithm::ed25519, main_log_->roster()->main_log);
     if (key.has_value()) {
       check_signature(*reader, *key);
     } else {
@@ -217,7 +231,9 @@ bool Verification::read_main() {
     }
   }
   readers_.emplace(log, std::move(*reader));
-  if (!whole) return false;
+  if (!whole) {
+    return false;
+  }
   if (main_log_->election() == nullptr) {
     // What the fold lacks is said by the first check that asks for it.
     if (!main_log_->roster().has_value()) {
@@ -269,7 +285,9 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
       fault.place = place;
       add_fault(std::move(fault));
     }
-    if (!judged[i].entry.has_value()) continue;
+    if (!judged[i].entry.has_value()) {
+      continue;
+    }
     const BoxEntry& entry = *judged[i].entry;
     const bool is_ballot = std::holds_alternative<Ballot>(entry);
     did(Check::ballots, 1);
@@ -286,8 +304,12 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
       add_fault(std::move(fault));
       continue;
     }
-    if (taken->superseded.has_value()) superseded.push_back(*taken->superseded);
-    if (is_ballot) counted[style_of(entry)].push_back(&encrypted_of(entry));
+    if (taken->superseded.has_value()) {
+      superseded.push_back(*taken->superseded);
+    }
+    if (is_ballot) {
+      counted[style_of(entry)].push_back(&encrypted_of(entry));
+    }
   }
 
   for (const auto& [style, ballots] : counted) {
@@ -301,8 +323,8 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
   }
 }
 
-// Ballots that a later one of the same credential replaced were added with all others; they are read
-// again and taken out.
+// Ballots that a later one of the same credential replaced were added with all others; they are
+// read again and taken out.
 void Verification::subtract_superseded(const LogReader& reader,
                                        std::vector<std::uint64_t> superseded) {
   std::ranges::sort(superseded);
@@ -378,7 +400,9 @@ bool Verification::read_roll(std::uint32_t registrar, const LogReader& reader) {
 void Verification::check_files() {
   std::set<std::string> expected = {kManifestFile};
   for (const auto& [log, reader] : readers_) {
-    for (std::string& file : reader.files()) expected.insert(std::move(file));
+    for (std::string& file : reader.files()) {
+      expected.insert(std::move(file));
+    }
   }
   if (stage_ == Stage::complete) {
     expected.insert(kResultJsonFile);
@@ -391,11 +415,13 @@ void Verification::check_files() {
   }
   const std::set<std::string> present(files->begin(), files->end());
   for (const std::string& file : expected) {
-    if (!present.contains(file)) add_fault(Check::record, file, "the file is missing");
+    if (!present.contains(file)) {
+      add_fault(Check::record, file, "the file is missing");
+    }
   }
   for (const std::string& file : present) {
-    const bool early = stage_ == Stage::before_decryption &&
-                       (file == kResultJsonFile || file == kResultCsvFile);
+    const bool early =
+        stage_ == Stage::before_decryption && (file == kResultJsonFile || file == kResultCsvFile);
     if (!expected.contains(file) && !early) {
       add_fault(Check::record, file, "the file does not belong to this record");
     }
@@ -428,9 +454,8 @@ void Verification::check_issued() {
     for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
       if (used_[style] > issued_[r][style]) {
         add_fault(Check::issuance, Manifest::roll_log(r),
-                  "style \"" + manifest_->styles[style].id + "\": " +
-                      std::to_string(used_[style]) + " credentials used, only " +
-                      std::to_string(issued_[r][style]) + " issued");
+                  "style \"" + manifest_->styles[style].id + "\": " + std::to_string(used_[style]) +
+                      " credentials used, only " + std::to_string(issued_[r][style]) + " issued");
       }
     }
   }
@@ -472,7 +497,9 @@ std::vector<Fault> tally_faults(const MainLog& main_log, const Aggregate& aggreg
 
 void Verification::check_tallies() {
   if (stage_ == Stage::complete || !main_log_->tallies().empty()) {
-    for (Fault& fault : tally_faults(*main_log_, *aggregate_)) add_fault(std::move(fault));
+    for (Fault& fault : tally_faults(*main_log_, *aggregate_)) {
+      add_fault(std::move(fault));
+    }
   }
   did(Check::aggregate, main_log_->tallies().size());
 }
@@ -526,7 +553,9 @@ void Verification::check_checkpoints() {
       PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(input_.checkpoints[i]));
       PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
       for (const auto& [log, reader] : readers_) {
-        if (checkpoint.origin != manifest_->log_origin(log)) continue;
+        if (checkpoint.origin != manifest_->log_origin(log)) {
+          continue;
+        }
         PSEPHOS_TRY(const crypto::NoteVerifier key, election().log_verifier(log));
         PSEPHOS_CHECK_OK(note.verified_by(std::span(&key, 1)));
         if (checkpoint.tree.size > reader.tree().size) {
@@ -554,12 +583,15 @@ void Verification::check_receipts() {
       PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
       for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
         const std::string log = Manifest::box_log(s);
-        if (checkpoint.origin != manifest_->log_origin(log)) continue;
+        if (checkpoint.origin != manifest_->log_origin(log)) {
+          continue;
+        }
         PSEPHOS_TRY(const crypto::NoteVerifier key, election().log_verifier(log));
         PSEPHOS_CHECK_OK(check_receipt(readers_.at(log), key, receipt));
         return {};
       }
-      return fail(Errc::rejected, "is for no box log of this election: \"" + checkpoint.origin + "\"");
+      return fail(Errc::rejected,
+                  "is for no box log of this election: \"" + checkpoint.origin + "\"");
     };
     if (auto judged = judge(); !judged.has_value()) {
       add_fault(Check::receipts, "receipt " + std::to_string(i + 1), judged.error().message);
@@ -585,7 +617,9 @@ void Verification::run() {
   // Every log is opened before any is walked, so that progress knows how much there is.
   bool all_open = true;
   for (const std::string& log : election().log_names()) {
-    if (log == Manifest::main_log()) continue;
+    if (log == Manifest::main_log()) {
+      continue;
+    }
     auto reader = open_log(log);
     if (!reader.has_value()) {
       all_open = false;
@@ -615,7 +649,9 @@ void Verification::run() {
   }
   for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
     Turnout turnout{manifest_->styles[style].id, {}, used_[style], aggregate_->counted(style)};
-    for (const auto& issued : issued_) turnout.issued.push_back(issued[style]);
+    for (const auto& issued : issued_) {
+      turnout.issued.push_back(issued[style]);
+    }
     report_.num_counted += turnout.counted;
     report_.turnout.push_back(std::move(turnout));
   }
@@ -629,7 +665,9 @@ void Verification::run() {
     // Part of the entries is no basis for a verdict about all of them.
     for (const Check check : {Check::ballots, Check::credentials, Check::ballot_proofs,
                               Check::one_ballot, Check::issuance, Check::challenges}) {
-      if (report_[check].status == Status::passed) report_[check].status = Status::not_run;
+      if (report_[check].status == Status::passed) {
+        report_[check].status = Status::not_run;
+      }
       not_run({check}, "a log could not be read to its end");
     }
     return;
@@ -680,7 +718,9 @@ Result<AuditedBallots> audit_ballots(const VerifyInput& input) {
   verification.run();
   const Report& report = verification.report();
   for (const CheckReport& check : report.checks) {
-    if (!check.faults.empty()) return std::unexpected(to_error(check.faults.front()));
+    if (!check.faults.empty()) {
+      return std::unexpected(to_error(check.faults.front()));
+    }
   }
   for (const CheckReport& check : report.checks) {
     if (check.status != Status::passed) {
@@ -702,7 +742,9 @@ Result<AuditedBallots> AuditedBallots::with_tallies(std::span<const Message> tal
     }
   }
   const std::vector<Fault> faults = tally_faults(*main_log, *aggregate_);
-  if (!faults.empty()) return std::unexpected(to_error(faults.front()));
+  if (!faults.empty()) {
+    return std::unexpected(to_error(faults.front()));
+  }
   AuditedBallots audited = *this;
   audited.main_log_ = std::move(main_log);
   return audited;
@@ -712,7 +754,9 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
                                                const crypto::Evaluator& evaluator) {
   PSEPHOS_TRY(const Bytes file, record.read(kManifestFile, kMaxManifestBytes));
   auto parsed = Manifest::parse(file);
-  if (!parsed.has_value()) return within(kManifestFile, parsed.error());
+  if (!parsed.has_value()) {
+    return within(kManifestFile, parsed.error());
+  }
   const auto manifest = std::make_shared<const Manifest>(std::move(*parsed));
   const std::string log = Manifest::main_log();
   const std::string origin = manifest->log_origin(log);
@@ -721,18 +765,24 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
   auto main_log = std::make_shared<MainLog>(manifest, evaluator);
   for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
-    if (auto sound = audit.append(bundle); !sound.has_value()) return within(log, sound.error());
+    if (auto sound = audit.append(bundle); !sound.has_value()) {
+      return within(log, sound.error());
+    }
     for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
       const std::string place = entry_place(log, bundle.first + i);
       PSEPHOS_TRY(const ByteView payload, payload_of(bundle.entries[i]));
       auto message = Message::decode(payload);
-      if (!message.has_value()) return within(place, message.error());
+      if (!message.has_value()) {
+        return within(place, message.error());
+      }
       if (auto taken = main_log->append(*message); !taken.has_value()) {
         return within(place, to_error(taken.error()));
       }
     }
   }
-  if (auto sound = audit.finish(); !sound.has_value()) return within(log, sound.error());
+  if (auto sound = audit.finish(); !sound.has_value()) {
+    return within(log, sound.error());
+  }
   if (!main_log->roster().has_value()) {
     return fail(Errc::rejected, "main: the log is empty; it must begin with the roster");
   }
@@ -763,7 +813,9 @@ Result<ElectionResult> election_result(const MainLog& main_log,
           {unit.styles, unit.counted, main_log.results()[next++].totals});
     }
   }
-  if (next != main_log.results().size()) return fail(Errc::rejected, "main: a tally too many");
+  if (next != main_log.results().size()) {
+    return fail(Errc::rejected, "main: a tally too many");
+  }
   return result;
 }
 

@@ -30,7 +30,8 @@ using Digest32 = std::array<std::uint8_t, 32>;
 [[nodiscard]] Result<Digest32> unhex32(std::string_view text);
 
 // base64 with the standard alphabet and padding (RFC 4648 §4). unbase64 accepts exactly what base64
-// writes: no line breaks, no missing padding, no set bits after the last byte; Errc::malformed else.
+// writes: no line breaks, no missing padding, no set bits after the last byte; Errc::malformed
+// else.
 [[nodiscard]] std::string base64(ByteView bytes);
 [[nodiscard]] Result<Bytes> unbase64(std::string_view text);
 

@@ -1,7 +1,7 @@
 // The one codec: every stored, hashed or signed value is written by Writer and read by Reader.
 //
-// Fixed-width integers are big-endian; a variable field has a u32 length in front; nothing may trail.
-// decode(encode(x)) == x and encode(decode(b)) == b: every value has exactly one encoding.
+// Fixed-width integers are big-endian; a variable field has a u32 length in front; nothing may
+// trail. decode(encode(x)) == x and encode(decode(b)) == b: every value has exactly one encoding.
 // Spec: docs/spec.md §2.1.
 #pragma once
 
@@ -17,7 +17,8 @@
 
 namespace psephos {
 
-// Writer appends fields to a byte string it owns. Public data only: there is no overload for a secret.
+// Writer appends fields to a byte string it owns. Public data only: there is no overload for a
+// secret.
 class Writer {
  public:
   Writer& u8(std::uint8_t value);

@@ -59,18 +59,19 @@ namespace detail {
 // PSEPHOS_TRY(auto x, f()): x is the value of f(), or the enclosing function returns f()'s error.
 #define PSEPHOS_TRY(declaration, expression) \
   PSEPHOS_TRY_(PSEPHOS_CONCAT(psephos_result_, __LINE__), declaration, expression)
-#define PSEPHOS_TRY_(result, declaration, expression)                     \
-  auto result = (expression);                                             \
-  if (!result.has_value()) return std::unexpected((result).error());      \
+#define PSEPHOS_TRY_(result, declaration, expression)                \
+  auto result = (expression);                                        \
+  if (!result.has_value()) return std::unexpected((result).error()); \
   declaration = std::move(result).value()
 
 // PSEPHOS_CHECK_OK(f()): the same for a Result without a value.
-#define PSEPHOS_CHECK_OK(expression)                                                   \
-  do {                                                                                 \
-    if (auto psephos_result = (expression); !psephos_result.has_value())               \
-      return std::unexpected(psephos_result.error());                                  \
+#define PSEPHOS_CHECK_OK(expression)                                     \
+  do {                                                                   \
+    if (auto psephos_result = (expression); !psephos_result.has_value()) \
+      return std::unexpected(psephos_result.error());                    \
   } while (false)
 
 // PSEPHOS_CHECK(condition): an invariant of this library; active in every build.
-#define PSEPHOS_CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::psephos::detail::check_failed(#condition, __FILE__, __LINE__))
+#define PSEPHOS_CHECK(condition)      \
+  ((condition) ? static_cast<void>(0) \
+               : ::psephos::detail::check_failed(#condition, __FILE__, __LINE__))

@@ -23,7 +23,9 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) {
+      ::close(fd_);
+    }
   }
   [[nodiscard]] int get() const { return fd_; }
   // close reports what a delayed write error may still say.
@@ -41,16 +43,22 @@ std::unexpected<Error> system_error(const fs::path& path, std::string_view doing
 
 Result<void> sync_directory(const fs::path& directory) {
   const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return system_error(directory, "sync");
+  if (fd.get() < 0 || ::fsync(fd.get()) != 0) {
+    return system_error(directory, "sync");
+  }
   return {};
 }
 
 // Makes a directory and those above it, each durable in its parent.
 Result<void> make_directory(const fs::path& directory) {
   std::error_code error;
-  if (fs::is_directory(directory, error)) return {};
+  if (fs::is_directory(directory, error)) {
+    return {};
+  }
   const fs::path parent = directory.has_parent_path() ? directory.parent_path() : fs::path(".");
-  if (parent != directory) PSEPHOS_CHECK_OK(make_directory(parent));
+  if (parent != directory) {
+    PSEPHOS_CHECK_OK(make_directory(parent));
+  }
   fs::create_directory(directory, error);
   if (error) {
     return fail(Errc::environment,
@@ -63,7 +71,9 @@ Result<void> write_all(int fd, ByteView content, const fs::path& path) {
   while (!content.empty()) {
     const ssize_t written = ::write(fd, content.data(), content.size());
     if (written < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR) {
+        continue;
+      }
       return system_error(path, "write");
     }
     content = content.subspan(static_cast<std::size_t>(written));
@@ -78,7 +88,9 @@ Result<fs::path> inside(const fs::path& root, const std::string& path) {
                      std::ranges::none_of(relative, [](const fs::path& part) {
                        return part.empty() || part == "." || part == "..";
                      });
-  if (!plain) return fail(Errc::malformed, "\"" + path + "\" is no path inside a record");
+  if (!plain) {
+    return fail(Errc::malformed, "\"" + path + "\" is no path inside a record");
+  }
   return root / relative;
 }
 
@@ -86,10 +98,16 @@ Result<fs::path> inside(const fs::path& root, const std::string& path) {
 
 Result<Bytes> read_file(const fs::path& path, std::size_t max) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return system_error(path, "open");
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return system_error(path, "read");
-  if (!S_ISREG(status.st_mode)) return fail(Errc::environment, path.string() + ": is not a file");
+  if (fd.get() < 0) {
+    return system_error(path, "open");
+  }
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) {
+    return system_error(path, "read");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::environment, path.string() + ": is not a file");
+  }
   if (static_cast<std::uint64_t>(status.st_size) > max) {
     return fail(Errc::malformed, path.string() + ": is " + std::to_string(status.st_size) +
                                      " bytes long; at most " + std::to_string(max) +
@@ -100,10 +118,14 @@ Result<Bytes> read_file(const fs::path& path, std::size_t max) {
   while (done < content.size()) {
     const ssize_t got = ::read(fd.get(), content.data() + done, content.size() - done);
     if (got < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR) {
+        continue;
+      }
       return system_error(path, "read");
     }
-    if (got == 0) return fail(Errc::environment, path.string() + ": became shorter while it was read");
+    if (got == 0) {
+      return fail(Errc::environment, path.string() + ": became shorter while it was read");
+    }
     done += static_cast<std::size_t>(got);
   }
   return content;
@@ -114,18 +136,26 @@ Result<void> write_file(const fs::path& path, ByteView content, FileMode mode) {
   PSEPHOS_CHECK_OK(make_directory(directory));
   std::string temporary = (directory / ("." + path.filename().string() + ".XXXXXX")).string();
   Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (fd.get() < 0) return system_error(directory, "write in");
+  if (fd.get() < 0) {
+    return system_error(directory, "write in");
+  }
   const auto finish = [&]() -> Result<void> {
     if (::fchmod(fd.get(), mode == FileMode::owner_only ? 0600 : 0644) != 0) {
       return system_error(path, "set the permissions");
     }
     PSEPHOS_CHECK_OK(write_all(fd.get(), content, path));
-    if (::fsync(fd.get()) != 0 || !fd.close()) return system_error(path, "write");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error(path, "replace");
+    if (::fsync(fd.get()) != 0 || !fd.close()) {
+      return system_error(path, "write");
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      return system_error(path, "replace");
+    }
     return sync_directory(directory);
   };
   auto finished = finish();
-  if (!finished.has_value()) ::unlink(temporary.c_str());
+  if (!finished.has_value()) {
+    ::unlink(temporary.c_str());
+  }
   return finished;
 }
 
@@ -140,8 +170,12 @@ Result<std::vector<std::string>> DirectoryRecord::list() const {
   fs::recursive_directory_iterator it(root_, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     const fs::file_status status = it->symlink_status(error);
-    if (error) break;
-    if (fs::is_directory(status)) continue;
+    if (error) {
+      break;
+    }
+    if (fs::is_directory(status)) {
+      continue;
+    }
     const std::string path = it->path().lexically_relative(root_).generic_string();
     if (!fs::is_regular_file(status)) {
       return fail(Errc::malformed, path + ": is neither a file nor a directory");
@@ -168,7 +202,9 @@ Result<void> DirectoryRecord::write(const std::string& path, ByteView content) {
 
 Result<void> DirectoryRecord::remove(const std::string& path) {
   PSEPHOS_TRY(const fs::path full, inside(root_, path));
-  if (::unlink(full.c_str()) != 0) return system_error(full, "remove");
+  if (::unlink(full.c_str()) != 0) {
+    return system_error(full, "remove");
+  }
   return {};
 }
 

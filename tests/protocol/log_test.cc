@@ -1,13 +1,15 @@
-// LogWriter, LogReader, LogAudit, receipts: a log that grows, is read, and survives a dying machine.
-#include <gtest/gtest.h>
-
+// LogWriter, LogReader, LogAudit, receipts: a log that grows, is read, and survives a dying
+// machine.
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/hash.h"
 #include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
+
 #include "tests/support/memory_store.h"
 #include "tests/support/seeded_random.h"
 
@@ -84,9 +86,9 @@ TEST(Log, IsRefusedTwiceOrUnderAnotherKeyOrName) {
   EXPECT_EQ(LogWriter::create(store, "box/0", signer()).error().code, Errc::misuse);
   SecretBytes<32> other_seed;
   auto other = crypto::NoteSigner::create(kOrigin, crypto::Ed25519SecretKey::from_seed(other_seed));
-  EXPECT_FALSE(LogWriter::open(store, "box/0",
-                               std::make_shared<const crypto::NoteSigner>(std::move(*other)))
-                   .has_value());
+  EXPECT_FALSE(
+      LogWriter::open(store, "box/0", std::make_shared<const crypto::NoteSigner>(std::move(*other)))
+          .has_value());
   EXPECT_EQ(LogReader::open(store, "box/0", "test.example/log/box/1").error().code, Errc::rejected);
   EXPECT_FALSE(LogReader::open(store, "box/1", kOrigin).has_value());
 }
@@ -119,8 +121,8 @@ TEST(Log, SurvivesADyingMachineAnywhere) {
           }
           MemoryStore disk(store.files());
           auto writer = LogWriter::open(disk, "box/0", signer());
-          ASSERT_TRUE(writer.has_value()) << before << "+" << step << " at " << at << ": "
-                                          << writer.error().message;
+          ASSERT_TRUE(writer.has_value())
+              << before << "+" << step << " at " << at << ": " << writer.error().message;
           // Either the old state or the new one; never less than was promised.
           ASSERT_TRUE(writer->size() == before || writer->size() == before + step);
           expect_sound(disk, writer->size());
@@ -203,12 +205,13 @@ TEST(Log, CheckpointSignaturesFollowThePolicy) {
     witnesses.push_back(crypto::NoteVerifier::create(name, crypto::NoteAlgorithm::cosignature_v1,
                                                      secret.public_key())
                             .value());
-    cosignatures.push_back(
-        crypto::cosign(note.text, witnesses.back(), secret, 1700000000).value());
+    cosignatures.push_back(crypto::cosign(note.text, witnesses.back(), secret, 1700000000).value());
   }
   const auto with = [&](std::vector<std::size_t> order) {
     crypto::Note cosigned = note;
-    for (const std::size_t i : order) cosigned.signatures.push_back(cosignatures[i]);
+    for (const std::size_t i : order) {
+      cosigned.signatures.push_back(cosignatures[i]);
+    }
     return cosigned;
   };
   const auto good = [&](const crypto::Note& n, std::uint32_t quorum) {

@@ -12,7 +12,9 @@ TEST(BitFlip, EveryBitOfEveryFileIsRejected) {
   ASSERT_TRUE(verify_files(files).accepted());
   std::vector<Flip> flips;
   for (const auto& [path, content] : files) {
-    for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) flips.push_back({path, bit});
+    for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) {
+      flips.push_back({path, bit});
+    }
   }
   ASSERT_GT(flips.size(), 10000U);
   EXPECT_EQ(accepted_flips(files, flips), std::vector<std::string>{});

@@ -1,5 +1,5 @@
-// Every bit of every published file is load-bearing: flip any one and the record is rejected. Here a
-// sample; bit_flip_slow_test.cc tries them all.
+// Every bit of every published file is load-bearing: flip any one and the record is rejected. Here
+// a sample; bit_flip_slow_test.cc tries them all.
 #include <gtest/gtest.h>
 
 #include "tests/record/bit_flips.h"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "psephos/runtime/thread_executor.h"
+
 #include "tests/record/forge.h"
 
 namespace psephos::test {
@@ -18,7 +19,7 @@ struct Flip {
 
 // Verifies the record with each flip alone and returns those that were accepted.
 inline std::vector<std::string> accepted_flips(const MemoryStore::Files& files,
-                                        const std::vector<Flip>& flips) {
+                                               const std::vector<Flip>& flips) {
   std::vector<std::string> accepted;
   std::mutex mutex;
   runtime::ThreadExecutor executor;

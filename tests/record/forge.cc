@@ -18,18 +18,25 @@ using protocol::Manifest;
 using protocol::Message;
 using protocol::MessageType;
 
-// Where a role's saved content holds the seed of its signing key (protocol/authority.cc, trustee.cc).
+// Where a role's saved content holds the seed of its signing key (protocol/authority.cc,
+// trustee.cc).
 constexpr std::size_t kAuthoritySeedOffset = 0;
 constexpr std::size_t kTrusteeSeedOffset = 36;
 
 void ok(const Result<void>& result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message);
+  if (!result.has_value()) {
+    throw std::runtime_error(result.error().message);
+  }
 }
 
 template <class T>
 T taken(std::expected<T, protocol::Fault> result) {
-  if (!result.has_value()) throw std::runtime_error(protocol::to_error(result.error()).message);
-  if constexpr (!std::is_void_v<T>) return std::move(result).value();
+  if (!result.has_value()) {
+    throw std::runtime_error(protocol::to_error(result.error()).message);
+  }
+  if constexpr (!std::is_void_v<T>) {
+    return std::move(result).value();
+  }
 }
 
 // The tree over a log's entries, hash chain included.
@@ -49,7 +56,9 @@ void write_log(MemoryStore& store, const std::string& log,
                std::shared_ptr<const crypto::NoteSigner> signer,
                const std::vector<Bytes>& payloads) {
   auto writer = value(protocol::LogWriter::create(store, log, std::move(signer)));
-  for (const Bytes& payload : payloads) value(writer.append(payload));
+  for (const Bytes& payload : payloads) {
+    value(writer.append(payload));
+  }
   value(writer.publish());
 }
 
@@ -81,7 +90,9 @@ Forge::Forge(std::string_view manifest_json)
     for (const protocol::Trustee& trustee : trustees) {
       messages.push_back(value(message_of(trustee, *log.ceremony())));
     }
-    for (Message& message : messages) say(std::move(message));
+    for (Message& message : messages) {
+      say(std::move(message));
+    }
   };
   round([&](const auto& t, const auto& c) { return t.commit(*manifest, c); });
   round([&](const auto& t, const auto& c) { return t.reveal(*manifest, c); });
@@ -93,7 +104,9 @@ Forge::Forge(std::string_view manifest_json)
   for (std::uint32_t r = 0; r < manifest->num_registrars(); ++r) {
     registrars.push_back(value(protocol::Registrar::create(*manifest, r, random, serial)));
     registrar_logs.push_back(registrars.back().log_key());
-    for (Message& message : registrars.back().credential_keys(*manifest)) say(std::move(message));
+    for (Message& message : registrars.back().credential_keys(*manifest)) {
+      say(std::move(message));
+    }
     issued_.emplace_back(*manifest);
   }
   box_keys = protocol::BoxKeys::create(*manifest, random);
@@ -107,8 +120,7 @@ protocol::Wallet Forge::enrol(std::uint32_t style) {
   const std::string name = "voter " + std::to_string(num_voters_++);
   const protocol::Roll roll = {{name, {style, "code of " + name}}};
   for (std::uint32_t r = 0; r < registrars.size(); ++r) {
-    const auto request =
-        value(wallet.request(*election, r, name, roll.at(name).code, random));
+    const auto request = value(wallet.request(*election, r, name, roll.at(name).code, random));
     const auto answer = value(registrars[r].issue(*election, roll, issued_[r], request));
     taken(issued_[r].append(answer.issuance.value()));
     rolls[r].push_back(answer.issuance->encode());
@@ -131,8 +143,7 @@ Bytes Forge::challenge(protocol::Wallet& wallet, std::vector<std::string> cells)
 
 void Forge::put(Bytes payload) {
   const auto entry = value(protocol::decode_box_entry(payload, *election));
-  const auto shard =
-      protocol::shard_of(protocol::encrypted_of(entry).credential, manifest->shards);
+  const auto shard = protocol::shard_of(protocol::encrypted_of(entry).credential, manifest->shards);
   boxes[shard].push_back(std::move(payload));
 }
 
@@ -183,7 +194,9 @@ MemoryStore::Files Forge::publish() {
   MemoryStore store;
   ok(store.write("manifest.json", manifest->file));
   std::vector<Bytes> payloads;
-  for (const Message& message : main) payloads.push_back(message.encode());
+  for (const Message& message : main) {
+    payloads.push_back(message.encode());
+  }
   write_log(store, Manifest::main_log(), value(authority->main_log_signer(*manifest)), payloads);
   for (std::uint32_t s = 0; s < boxes.size(); ++s) {
     write_log(store, Manifest::box_log(s), value(box_keys->log_signer(*manifest, s)), boxes[s]);
@@ -200,9 +213,9 @@ MemoryStore::Files Forge::publish() {
 
 Message Forge::sign_again(const Message& message, Bytes payload) const {
   // The roles' own functions make no false messages; their saved keys do.
-  const bool by_trustee = (message.type >= MessageType::commit &&
-                           message.type <= MessageType::complaint) ||
-                          message.type == MessageType::decryption;
+  const bool by_trustee =
+      (message.type >= MessageType::commit && message.type <= MessageType::complaint) ||
+      message.type == MessageType::decryption;
   const SecretBuffer saved = by_trustee ? trustees[message.sender - 1].save() : authority->save();
   const std::size_t at = by_trustee ? kTrusteeSeedOffset : kAuthoritySeedOffset;
   SecretBytes<32> seed;
@@ -214,7 +227,9 @@ Message Forge::sign_again(const Message& message, Bytes payload) const {
 
 std::size_t Forge::find(MessageType type, std::size_t n) const {
   for (std::size_t i = 0; i < main.size(); ++i) {
-    if (main[i].type == type && n-- == 0) return i;
+    if (main[i].type == type && n-- == 0) {
+      return i;
+    }
   }
   throw std::runtime_error("no such message");
 }

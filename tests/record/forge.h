@@ -14,6 +14,7 @@
 #include "psephos/protocol/trustee.h"
 #include "psephos/protocol/verify.h"
 #include "psephos/protocol/wallet.h"
+
 #include "tests/support/memory_store.h"
 #include "tests/support/seeded_random.h"
 
@@ -22,7 +23,9 @@ namespace psephos::test {
 // value fails the test (by throwing) where an honest step fails.
 template <class T>
 T value(Result<T> result) {
-  if (!result.has_value()) throw std::runtime_error(result.error().message);
+  if (!result.has_value()) {
+    throw std::runtime_error(result.error().message);
+  }
   return std::move(result).value();
 }
 
@@ -33,14 +36,14 @@ class Forge {
 
   // A voter of a style with a complete credential; the issuances go to the rolls.
   protocol::Wallet enrol(std::uint32_t style = 0);
-  // The entry of a cast or challenged vote; the cells are in the order of the style's contests. put adds an
-  // entry to the shard its credential belongs to.
+  // The entry of a cast or challenged vote; the cells are in the order of the style's contests. put
+  // adds an entry to the shard its credential belongs to.
   Bytes cast(protocol::Wallet& wallet, std::vector<std::string> cells);
   Bytes challenge(protocol::Wallet& wallet, std::vector<std::string> cells);
   void put(Bytes payload);
 
-  // close appends the close for the logs as they are; close_again puts such a close in the place of the
-  // former one and leaves everything after it.
+  // close appends the close for the logs as they are; close_again puts such a close in the place of
+  // the former one and leaves everything after it.
   void close();
   void close_again();
   // finish audits, tallies, decrypts with these trustees, and announces.
@@ -81,8 +84,8 @@ class Forge {
                                             std::vector<std::string> receipts = {},
                                             std::vector<std::string> checkpoints = {});
 
-// The manifest most tests use: two contests (1 of 3; score 0..3 over 2 options, at most 4), two styles, three
-// trustees of whom two are needed, two registrars, two shards.
+// The manifest most tests use: two contests (1 of 3; score 0..3 over 2 options, at most 4), two
+// styles, three trustees of whom two are needed, two registrars, two shards.
 [[nodiscard]] std::string_view small_manifest();
 // The least there is: 1 of 2, one style, two of two trustees, one registrar, one shard.
 [[nodiscard]] std::string_view tiny_manifest();

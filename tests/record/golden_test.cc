@@ -1,6 +1,4 @@
 // The committed record: formats do not change by accident, and docs/wire.md says what is in it.
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -8,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/merkle.h"
 #include "psephos/protocol/log_reader.h"
 #include "psephos/runtime/directory.h"
+
 #include "tests/record/forge.h"
 
 namespace psephos::test {
@@ -47,7 +48,9 @@ std::vector<std::vector<std::string>> table_rows() {
   std::ifstream file(kSource / "docs/wire.md");
   std::vector<std::vector<std::string>> rows;
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("| ")) continue;
+    if (!line.starts_with("| ")) {
+      continue;
+    }
     std::vector<std::string> cells;
     std::istringstream parts(line.substr(1));
     for (std::string cell; std::getline(parts, cell, '|');) {
@@ -62,7 +65,9 @@ std::vector<std::vector<std::string>> table_rows() {
 
 // As docs/wire.md shortens a value.
 std::string shown(ByteView bytes) {
-  if (bytes.size() <= 32) return hex(bytes);
+  if (bytes.size() <= 32) {
+    return hex(bytes);
+  }
   return hex(bytes.first(16)) + "…" + hex(bytes.last(8));
 }
 
@@ -71,8 +76,8 @@ TEST(Golden, TheWalkInWireMdIsTrue) {
   const crypto::IndividualEvaluator evaluator;
   const auto main_log = value(protocol::read_main_log(record, evaluator));
   const protocol::Election& election = *main_log->election();
-  const auto reader = value(
-      protocol::LogReader::open(record, "box/0", election.manifest().log_origin("box/0")));
+  const auto reader =
+      value(protocol::LogReader::open(record, "box/0", election.manifest().log_origin("box/0")));
   const Bytes entry = value(reader.entry(1));
 
   // Every byte of the entry stands in exactly one row, in order.
@@ -125,8 +130,8 @@ TEST(Golden, TheWalkInWireMdIsTrue) {
   expect("election id", election.id());
   expect("entry digest", crypto::sha256({entry}));
   expect("leaf hash", crypto::merkle_leaf(entry));
-  EXPECT_EQ(named["tracking code"],
-            protocol::print(protocol::tracking_code(election.id(), decoded.style, decoded.encrypted)));
+  EXPECT_EQ(named["tracking code"], protocol::print(protocol::tracking_code(
+                                        election.id(), decoded.style, decoded.encrypted)));
 }
 
 }  // namespace

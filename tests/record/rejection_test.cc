@@ -1,15 +1,17 @@
-// What must be rejected, each on a real small record, by the check that docs/spec.md §10 names for it.
-// "Without keys" is someone who can only change files; elsewhere a party, or all of them, misuse their keys.
-#include <gtest/gtest.h>
-
+// What must be rejected, each on a real small record, by the check that docs/spec.md §10 names for
+// it. "Without keys" is someone who can only change files; elsewhere a party, or all of them,
+// misuse their keys.
 #include <algorithm>
 #include <functional>
 #include <string>
 
-#include "protocol/decrypt.h"
+#include <gtest/gtest.h>
+
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/tile.h"
 #include "psephos/protocol/message_signer.h"
+
+#include "protocol/decrypt.h"
 #include "tests/record/forge.h"
 
 namespace psephos::test {
@@ -24,7 +26,9 @@ using protocol::Status;
 // rejected_by: the record is not accepted, and the named check has found a fault.
 testing::AssertionResult rejected_by(const Report& report, Check check,
                                      std::string_view equation = {}) {
-  if (report.accepted()) return testing::AssertionFailure() << "the record was accepted";
+  if (report.accepted()) {
+    return testing::AssertionFailure() << "the record was accepted";
+  }
   const protocol::CheckReport& found = report[check];
   if (found.status != Status::failed || found.faults.empty()) {
     auto failure = testing::AssertionFailure() << id(check) << " found no fault, but:";
@@ -49,7 +53,9 @@ testing::AssertionResult rejected_by(const Report& report, Check check,
 // only_check: that check, and no other, failed.
 testing::AssertionResult rejected_only_by(const Report& report, Check check,
                                           std::string_view equation = {}) {
-  if (auto rejected = rejected_by(report, check, equation); !rejected) return rejected;
+  if (auto rejected = rejected_by(report, check, equation); !rejected) {
+    return rejected;
+  }
   for (const auto& other : report.checks) {
     if (other.check != check && other.status == Status::failed) {
       return testing::AssertionFailure()
@@ -101,7 +107,8 @@ class Rejection : public testing::Test {
     return boxes[0].size() >= 2 ? boxes[0] : boxes[1];
   }
   static std::string busy_log() { return small_->boxes[0].size() >= 2 ? "box/0" : "box/1"; }
-  // The tiny election's box holds: a challenge and a ballot of the first voter, a ballot of the second.
+  // The tiny election's box holds: a challenge and a ballot of the first voter, a ballot of the
+  // second.
   static std::vector<Bytes>& tiny_box() { return tiny_->boxes[0]; }
 
   static Forge* small_;
@@ -120,7 +127,9 @@ TEST_F(Rejection, HonestRecordsAreAccepted) {
     const Report report = verify_files(forge->publish());
     for (const auto& check : report.checks) {
       EXPECT_EQ(check.status, Status::passed) << id(check.check) << ": " << check.why_not_run;
-      for (const auto& fault : check.faults) ADD_FAILURE() << fault.place << ": " << fault.message;
+      for (const auto& fault : check.faults) {
+        ADD_FAILURE() << fault.place << ": " << fault.message;
+      }
     }
     EXPECT_TRUE(report.accepted());
   }
@@ -129,8 +138,8 @@ TEST_F(Rejection, HonestRecordsAreAccepted) {
   EXPECT_EQ(report.num_counted, 5U);
   EXPECT_EQ(report.num_challenges, 1U);
   EXPECT_EQ(report.num_issued, 10U);
-  // Counted by hand from small_election(): A of the fifth and the fourth, B of the second, C of the third
-  // and of the first's re-vote.
+  // Counted by hand from small_election(): A of the fifth and the fourth, B of the second, C of the
+  // third and of the first's re-vote.
   EXPECT_NE(small_->result_csv.find("mayor,0,town+village,5,1,A,2\n"), std::string::npos)
       << small_->result_csv;
   EXPECT_NE(small_->result_csv.find("mayor,0,town+village,5,2,B,1\n"), std::string::npos);
@@ -157,7 +166,8 @@ TEST_F(Rejection, EntriesChangedWithoutTheLogKey) {
   const std::string log = busy_log();
   const Bytes checkpoint = small_->publish().at(log + "/checkpoint");
   const std::vector<Bytes> honest = busy_box();
-  const auto attack = [&](const char* what, const std::function<void(std::vector<Bytes>&)>& change) {
+  const auto attack = [&](const char* what,
+                          const std::function<void(std::vector<Bytes>&)>& change) {
     busy_box() = honest;
     change(busy_box());
     auto files = small_->publish();
@@ -176,7 +186,8 @@ TEST_F(Rejection, EntriesChangedWithoutTheLogKey) {
 
 TEST_F(Rejection, EntriesChangedByTheBoxAfterTheClose) {
   const std::vector<Bytes> honest = busy_box();
-  const auto attack = [&](const char* what, const std::function<void(std::vector<Bytes>&)>& change) {
+  const auto attack = [&](const char* what,
+                          const std::function<void(std::vector<Bytes>&)>& change) {
     busy_box() = honest;
     change(busy_box());
     EXPECT_TRUE(rejected_by(verify_files(small_->publish()), Check::order)) << what;
@@ -198,7 +209,8 @@ TEST_F(Rejection, EntriesChangedByBoxAndAuthorityTogether) {
   // The sums are those of the ballots that were there.
   attack("a ballot dropped", Check::aggregate, [](auto& box) { box.pop_back(); });
   attack("a ballot duplicated", Check::one_ballot, [](auto& box) { box.push_back(box.back()); });
-  attack("ballot before its challenge", Check::one_ballot, [](auto& box) { std::swap(box[0], box[1]); });
+  attack("ballot before its challenge", Check::one_ballot,
+         [](auto& box) { std::swap(box[0], box[1]); });
   attack("a truncated entry", Check::ballots, [](auto& box) { box.back().pop_back(); });
   attack("a byte appended to an entry", Check::ballots, [](auto& box) { box.back().push_back(0); });
   attack("an entry of an unknown type", Check::ballots, [](auto& box) { box.back()[0] = 34; });
@@ -280,7 +292,9 @@ TEST_F(Rejection, BallotOfAnotherStyleOrCredential) {
   forge.finish();
   ASSERT_TRUE(verify_files(forge.publish()).accepted());
   for (auto& shard : forge.boxes) {
-    for (Bytes& entry : shard) entry[4] = 1;
+    for (Bytes& entry : shard) {
+      entry[4] = 1;
+    }
   }
   const Report report = with_boxes(forge);
   EXPECT_TRUE(rejected_by(report, Check::credentials));
@@ -288,7 +302,8 @@ TEST_F(Rejection, BallotOfAnotherStyleOrCredential) {
 }
 
 TEST_F(Rejection, CredentialNoRegistrarSigned) {
-  // A credential signed by a registrar that is not the election's, in an honest ballot of the election.
+  // A credential signed by a registrar that is not the election's, in an honest ballot of the
+  // election.
   Forge forge(tiny_manifest());
   auto honest = forge.enrol();
   forge.put(forge.cast(honest, {"1"}));
@@ -319,16 +334,19 @@ TEST_F(Rejection, OneOfTwoRegistrarsIsNotEnough) {
   EXPECT_TRUE(rejected_by(with_boxes(*small_), Check::credentials));
 }
 
-// An entry with the proof of a cheating wallet, which obeys another rule than the contest's; `votes` need not
-// be valid. The unconstrained form has the same shape as 1 of 2.
+// An entry with the proof of a cheating wallet, which obeys another rule than the contest's;
+// `votes` need not be valid. The unconstrained form has the same shape as 1 of 2.
 Bytes cheating_ballot(Forge& forge, std::vector<std::uint32_t> votes) {
   auto wallet = forge.enrol();
   const Bytes honest = forge.cast(wallet, {"1"});
-  auto entry = std::get<protocol::Ballot>(value(protocol::decode_box_entry(honest, *forge.election)));
+  auto entry =
+      std::get<protocol::Ballot>(value(protocol::decode_box_entry(honest, *forge.election)));
   crypto::BallotContext context = forge.election->ballot_context(0);
-  const std::vector<crypto::ContestRule> anything = {{.options = 2, .range = 1, .min = 0, .max = 2}};
+  const std::vector<crypto::ContestRule> anything = {
+      {.options = 2, .range = 1, .min = 0, .max = 2}};
   context.form = value(crypto::BallotForm::compile(anything));
-  // The wallet's key, as its owner can read it from its file: sk stands after election id and style.
+  // The wallet's key, as its owner can read it from its file: sk stands after election id and
+  // style.
   const SecretBuffer saved = wallet.save();
   const auto sk = value(crypto::SecretScalar::decode(saved.expose_secret().subspan(36, 32)));
   EXPECT_EQ(crypto::multiply_base(sk), entry.encrypted.credential);
@@ -355,7 +373,8 @@ TEST_F(Rejection, ValuesTwoAndMinusOne) {
   for (const crypto::Point& shifted :
        {original + crypto::Point::base(), original - crypto::Point::base()}) {
     tiny_box().back() = honest;
-    std::ranges::copy(shifted.bytes(), tiny_box().back().begin() + static_cast<std::ptrdiff_t>(beta));
+    std::ranges::copy(shifted.bytes(),
+                      tiny_box().back().begin() + static_cast<std::ptrdiff_t>(beta));
     EXPECT_TRUE(rejected_by(with_boxes(*tiny_), Check::ballot_proofs, "equation 4"));
   }
 }
@@ -397,9 +416,10 @@ TEST_F(Rejection, MoreChallengesThanAllowed) {
 TEST_F(Rejection, ChallengedCiphertextsThatAreCast) {
   Forge forge(tiny_manifest());
   auto wallet = forge.enrol();
-  value(wallet.prepare(*forge.election,
-                       value(protocol::parse_votes(*forge.manifest, 0, std::vector<std::string>{"1"})),
-                       forge.random));
+  value(wallet.prepare(
+      *forge.election,
+      value(protocol::parse_votes(*forge.manifest, 0, std::vector<std::string>{"1"})),
+      forge.random));
   auto twin = value(protocol::Wallet::load(wallet.save(), *forge.election));
   auto other = forge.enrol();
   forge.put(value(wallet.challenge(*forge.election, forge.random)));
@@ -407,8 +427,8 @@ TEST_F(Rejection, ChallengedCiphertextsThatAreCast) {
   forge.close();
   forge.finish({1, 2});
   ASSERT_TRUE(verify_files(forge.publish()).accepted());
-  // The same ciphertexts cast with the same sequence: refused for the sequence. With a larger one the wallet
-  // must prove anew; its saved state is edited to say so.
+  // The same ciphertexts cast with the same sequence: refused for the sequence. With a larger one
+  // the wallet must prove anew; its saved state is edited to say so.
   forge.put(value(twin.cast(*forge.election, forge.random)));
   EXPECT_TRUE(rejected_by(with_boxes(forge), Check::one_ballot));
 }
@@ -616,9 +636,9 @@ TEST_F(Rejection, ReceiptsThatTheRecordDoesNotKeep) {
 
 TEST_F(Rejection, RecordsThatAreNotFinished) {
   const auto honest = small_->main;
-  for (const MessageType last : {MessageType::roster, MessageType::commit, MessageType::shares,
-                                 MessageType::opening, MessageType::open, MessageType::close,
-                                 MessageType::tally, MessageType::decryption}) {
+  for (const MessageType last :
+       {MessageType::roster, MessageType::commit, MessageType::shares, MessageType::opening,
+        MessageType::open, MessageType::close, MessageType::tally, MessageType::decryption}) {
     small_->main = honest;
     small_->main.resize(small_->find(last) + 1);
     const Report report = verify_files(small_->publish());

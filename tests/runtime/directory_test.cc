@@ -1,12 +1,13 @@
 #include "psephos/runtime/directory.h"
 
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace psephos::runtime {
 namespace {
@@ -30,8 +31,7 @@ TEST_F(Directory, WritesReadsListsRemoves) {
   ASSERT_TRUE(record.write("box/0/checkpoint", bytes("one")).has_value());
   ASSERT_TRUE(record.write("manifest.json", bytes("{}")).has_value());
   EXPECT_EQ(record.read("box/0/checkpoint", 3).value(), bytes("one"));
-  EXPECT_EQ(record.list().value(),
-            (std::vector<std::string>{"box/0/checkpoint", "manifest.json"}));
+  EXPECT_EQ(record.list().value(), (std::vector<std::string>{"box/0/checkpoint", "manifest.json"}));
   EXPECT_TRUE(record.exists("manifest.json"));
   EXPECT_FALSE(record.exists("box"));
   EXPECT_FALSE(record.exists("nothing"));
@@ -45,8 +45,8 @@ TEST_F(Directory, WritesReadsListsRemoves) {
 TEST_F(Directory, RefusesPathsOutOfTheRecord) {
   DirectoryRecord record(root_ / "record");
   std::ofstream(root_ / "outside") << "secret";
-  for (const char* path : {"../outside", "/etc/passwd", "", ".", "..", "a/../../outside",
-                           "./manifest.json", "a/"}) {
+  for (const char* path :
+       {"../outside", "/etc/passwd", "", ".", "..", "a/../../outside", "./manifest.json", "a/"}) {
     EXPECT_EQ(record.read(path, 100).error().code, Errc::malformed) << path;
     EXPECT_EQ(record.write(path, bytes("x")).error().code, Errc::malformed) << path;
     EXPECT_EQ(record.remove(path).error().code, Errc::malformed) << path;
@@ -81,10 +81,11 @@ TEST_F(Directory, RefusesLargeFilesBeforeReading) {
 TEST_F(Directory, WritesWholeFilesOrNone) {
   const fs::path path = root_ / "key";
   ASSERT_TRUE(write_file(path, bytes("old"), FileMode::owner_only).has_value());
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
-  // The target is a directory with something in it: it cannot be replaced, and nothing else is left behind.
+  // The target is a directory with something in it: it cannot be replaced, and nothing else is left
+  // behind.
   fs::create_directories(root_ / "full" / "inside");
   EXPECT_EQ(write_file(root_ / "full", bytes("new")).error().code, Errc::environment);
   EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 2);

@@ -13,7 +13,7 @@
 namespace psephos::crypto {
 
 enum class BlindRsaVariant : std::uint8_t {
-  sha384_pss_randomized,      // the one psephos uses
+  sha384_pss_randomized,  // the one psephos uses
   sha384_psszero_randomized,
   sha384_pss_deterministic,
   sha384_psszero_deterministic,
@@ -22,8 +22,8 @@ enum class BlindRsaVariant : std::uint8_t {
 [[nodiscard]] std::size_t salt_size_bytes(BlindRsaVariant variant);    // 48 or 0
 [[nodiscard]] std::size_t prefix_size_bytes(BlindRsaVariant variant);  // 32 or 0
 
-// RsaPublicKey is a modulus n of 2048, 3072 or 4096 bits (exactly, odd) with e = 65537. Copies share
-// the key; verification may run in several threads.
+// RsaPublicKey is a modulus n of 2048, 3072 or 4096 bits (exactly, odd) with e = 65537. Copies
+// share the key; verification may run in several threads.
 class RsaPublicKey {
  public:
   // from_modulus takes n as fixed-width big-endian bytes without a leading zero byte.

@@ -1,4 +1,5 @@
-// RSABSSA (RFC 9474), the client's secrets: preparing, blinding and finalising. Spec: docs/spec.md §6.1.
+// RSABSSA (RFC 9474), the client's secrets: preparing, blinding and finalising. Spec: docs/spec.md
+// §6.1.
 #pragma once
 
 #include "psephos/crypto/blind_rsa.h"

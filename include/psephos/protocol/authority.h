@@ -1,5 +1,6 @@
-// The election authority: lists the parties, opens and closes the election, sums and announces. It holds
-// two signing keys and can neither read a vote nor make one count. Spec: docs/spec.md §5.1, §8.3–8.7.
+// The election authority: lists the parties, opens and closes the election, sums and announces. It
+// holds two signing keys and can neither read a vote nor make one count. Spec: docs/spec.md §5.1,
+// §8.3–8.7.
 #pragma once
 
 #include <memory>
@@ -27,8 +28,8 @@ class Authority {
       const Manifest& manifest) const;
 
   [[nodiscard]] Message roster(const Manifest& manifest, std::vector<TrusteeKeys> trustees) const;
-  // opening, from a main log in phase ready with all credential keys; registrar and box log keys are those
-  // the parties handed in. Errc::misuse if anything is missing, named.
+  // opening, from a main log in phase ready with all credential keys; registrar and box log keys
+  // are those the parties handed in. Errc::misuse if anything is missing, named.
   [[nodiscard]] Result<Message> opening(const MainLog& log,
                                         std::vector<crypto::Ed25519PublicKey> registrar_logs,
                                         std::vector<crypto::Ed25519PublicKey> box_logs) const;
@@ -36,8 +37,8 @@ class Authority {
   [[nodiscard]] Message close(const Election& election, const Close& close) const;
   // The tally messages, from ballots this authority has audited.
   [[nodiscard]] std::vector<Message> tallies(const AuditedBallots& audited) const;
-  // The result messages: Lagrange and logarithms over the first t decryptions of each tally. Errc::misuse
-  // if some tally has fewer than t; Errc::rejected if a total is not in its range.
+  // The result messages: Lagrange and logarithms over the first t decryptions of each tally.
+  // Errc::misuse if some tally has fewer than t; Errc::rejected if a total is not in its range.
   [[nodiscard]] Result<std::vector<Message>> results(const MainLog& log) const;
 
  private:

@@ -1,5 +1,5 @@
-// Ballots and challenges as they stand in a box log, and the judgement of one alone. Spec: docs/spec.md
-// §6.2, §8.5.
+// Ballots and challenges as they stand in a box log, and the judgement of one alone. Spec:
+// docs/spec.md §6.2, §8.5.
 #pragma once
 
 #include <array>
@@ -72,8 +72,8 @@ using BoxEntry = std::variant<Ballot, Challenge>;
                                                       std::span<const std::uint32_t> values,
                                                       std::span<const crypto::Scalar> randomness);
 
-// check_box_entry returns every fault of an entry by itself (V7, V8, V11); the places are left empty
-// for the caller.
+// check_box_entry returns every fault of an entry by itself (V7, V8, V11); the places are left
+// empty for the caller.
 [[nodiscard]] std::vector<Fault> check_box_entry(const Election& election, const BoxEntry& entry,
                                                  const crypto::Evaluator& evaluator);
 
@@ -82,8 +82,8 @@ using TrackingCode = Digest32;
 [[nodiscard]] TrackingCode tracking_code(const Digest32& election_id, std::uint32_t style,
                                          const crypto::EncryptedBallot& ballot);
 [[nodiscard]] std::string print(const TrackingCode& code);
-// parse_tracking_code accepts what print writes; upper case and missing or other group marks (space)
-// are forgiven, since people type it.
+// parse_tracking_code accepts what print writes; upper case and missing or other group marks
+// (space) are forgiven, since people type it.
 [[nodiscard]] Result<TrackingCode> parse_tracking_code(std::string_view text);
 
 // shard_of is the box shard a credential belongs to.

@@ -11,21 +11,21 @@
 namespace psephos::protocol {
 
 enum class Check : std::uint8_t {
-  record = 1,        // V1
-  trustees,          // V2
-  registrars,        // V3
-  logs,              // V4
-  order,             // V5
-  ballots,           // V6
-  credentials,       // V7
-  ballot_proofs,     // V8
-  one_ballot,        // V9
-  issuance,          // V10
-  challenges,        // V11
-  aggregate,         // V12
-  decryption,        // V13
-  result,            // V14
-  receipts,          // V15
+  record = 1,     // V1
+  trustees,       // V2
+  registrars,     // V3
+  logs,           // V4
+  order,          // V5
+  ballots,        // V6
+  credentials,    // V7
+  ballot_proofs,  // V8
+  one_ballot,     // V9
+  issuance,       // V10
+  challenges,     // V11
+  aggregate,      // V12
+  decryption,     // V13
+  result,         // V14
+  receipts,       // V15
 };
 inline constexpr std::size_t kNumChecks = 15;
 
@@ -33,8 +33,8 @@ inline constexpr std::size_t kNumChecks = 15;
 [[nodiscard]] std::string id(Check check);
 [[nodiscard]] std::string_view title(Check check);
 
-// Fault is one thing found wrong: where (a file, "box/0 entry 17", "trustee 2"), what, and the equation
-// or rule that does not hold ("equation 4", "constraint"; empty if none applies).
+// Fault is one thing found wrong: where (a file, "box/0 entry 17", "trustee 2"), what, and the
+// equation or rule that does not hold ("equation 4", "constraint"; empty if none applies).
 struct Fault {
   Check check;
   std::string place;

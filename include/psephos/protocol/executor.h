@@ -12,8 +12,8 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
   virtual ~Executor() = default;
-  // run calls task(0) … task(count − 1), each once, perhaps at the same time, and returns when all have.
-  // Tasks do not throw.
+  // run calls task(0) … task(count − 1), each once, perhaps at the same time, and returns when all
+  // have. Tasks do not throw.
   virtual void run(std::size_t count, const std::function<void(std::size_t)>& task) = 0;
 };
 
@@ -21,7 +21,9 @@ class Executor {
 class SerialExecutor final : public Executor {
  public:
   void run(std::size_t count, const std::function<void(std::size_t)>& task) override {
-    for (std::size_t i = 0; i < count; ++i) task(i);
+    for (std::size_t i = 0; i < count; ++i) {
+      task(i);
+    }
   }
 };
 

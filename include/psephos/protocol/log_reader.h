@@ -16,19 +16,20 @@ namespace psephos::protocol {
 // The hash that stands in front of a log's entry 0.
 [[nodiscard]] Digest32 chain_start(std::string_view origin);
 
-// LogReader gives access to one log of a record. It trusts nothing: entries are what the bundles hold;
-// audit compares them with everything else.
+// LogReader gives access to one log of a record. It trusts nothing: entries are what the bundles
+// hold; audit compares them with everything else.
 class LogReader {
  public:
-  // open reads and parses the checkpoint; its origin must be `origin`. Signatures are not verified here.
+  // open reads and parses the checkpoint; its origin must be `origin`. Signatures are not verified
+  // here.
   static Result<LogReader> open(const RecordSource& record, std::string log, std::string origin);
 
   [[nodiscard]] const std::string& log() const { return log_; }
   [[nodiscard]] const crypto::TreeHead& tree() const { return checkpoint_.tree; }
   [[nodiscard]] const crypto::Note& note() const { return note_; }
 
-  // The number of bundles, and one of them: up to 256 whole entries from entry 256·index on. The views
-  // point into `storage`.
+  // The number of bundles, and one of them: up to 256 whole entries from entry 256·index on. The
+  // views point into `storage`.
   [[nodiscard]] std::uint64_t num_bundles() const;
   struct Bundle {
     std::uint64_t first = 0;  // index of the first entry
@@ -66,8 +67,8 @@ class LogReader {
 class LogAudit {
  public:
   explicit LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin);
-  // append the entries of the next bundle. Errors name the entry or the file; the log is the caller's to
-  // name.
+  // append the entries of the next bundle. Errors name the entry or the file; the log is the
+  // caller's to name.
   Result<void> append(const LogReader::Bundle& bundle);
   // finish compares the partial tiles and the root with the checkpoint's.
   Result<void> finish();
@@ -80,15 +81,16 @@ class LogAudit {
   crypto::TileStream tiles_;
 };
 
-// verify_checkpoint: the note has exactly the log's signature first, then witnesses' cosignatures in the
-// policy's order, nothing else, all good, and at least `quorum` of them. Errc::rejected else.
+// verify_checkpoint: the note has exactly the log's signature first, then witnesses' cosignatures
+// in the policy's order, nothing else, all good, and at least `quorum` of them. Errc::rejected
+// else.
 [[nodiscard]] Result<void> verify_checkpoint(const crypto::Note& note,
                                              const crypto::NoteVerifier& log_key,
                                              std::span<const crypto::NoteVerifier> witnesses,
                                              std::uint32_t quorum);
 
-// check_receipt: Errc::rejected unless the receipt is good for the log of this record (docs/spec.md §7.5).
-// Returns the receipt's entry, whole.
+// check_receipt: Errc::rejected unless the receipt is good for the log of this record (docs/spec.md
+// §7.5). Returns the receipt's entry, whole.
 [[nodiscard]] Result<Bytes> check_receipt(const LogReader& reader,
                                           const crypto::NoteVerifier& log_key,
                                           const crypto::LogProof& receipt);

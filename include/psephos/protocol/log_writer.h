@@ -12,10 +12,10 @@
 
 namespace psephos::protocol {
 
-// LogWriter owns the end of one log. The order of writes is: full bundles and tiles as they fill, then, in
-// publish, partial bundle and tiles under names of their own, then the checkpoint, then removal of the
-// former partial ones. A machine that dies anywhere leaves the former checkpoint with all its files, and
-// files beyond it that open clears away.
+// LogWriter owns the end of one log. The order of writes is: full bundles and tiles as they fill,
+// then, in publish, partial bundle and tiles under names of their own, then the checkpoint, then
+// removal of the former partial ones. A machine that dies anywhere leaves the former checkpoint
+// with all its files, and files beyond it that open clears away.
 class LogWriter {
  public:
   // create makes an empty log with its first checkpoint. Errc::misuse if one is there.
@@ -42,8 +42,9 @@ class LogWriter {
   Digest32 previous_{};
   crypto::MerkleFrontier frontier_;
   std::unique_ptr<crypto::TileStream> tiles_;
-  std::vector<Bytes> pending_;                   // entries of the unfinished bundle
-  std::vector<std::string> published_partials_;  // files the last checkpoint needs and the next will not
+  std::vector<Bytes> pending_;  // entries of the unfinished bundle
+  std::vector<std::string>
+      published_partials_;  // files the last checkpoint needs and the next will not
 };
 
 }  // namespace psephos::protocol

@@ -1,8 +1,8 @@
 // The state of an election as a fold over its main log. Spec: docs/spec.md §8.3–8.7.
 //
-// The authority's tool appends a message only if the fold takes it; a verifier runs the same fold over a
-// published log. What depends on other logs (whether tallies are the sums of the counted ballots, whether
-// the close names the final trees) is checked in verify.h.
+// The authority's tool appends a message only if the fold takes it; a verifier runs the same fold
+// over a published log. What depends on other logs (whether tallies are the sums of the counted
+// ballots, whether the close names the final trees) is checked in verify.h.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,9 @@ struct Contest {
 
 struct BallotStyle {
   std::string id;
-  std::vector<std::uint32_t> contests;  // positions in Manifest::contests, in the order of the ballot
-  crypto::BallotForm form;              // compiled from them
+  std::vector<std::uint32_t>
+      contests;             // positions in Manifest::contests, in the order of the ballot
+  crypto::BallotForm form;  // compiled from them
 };
 
 struct Manifest {
@@ -56,8 +57,8 @@ struct Manifest {
   std::uint32_t witness_quorum = 0;
   std::uint64_t voters = 0;
 
-  // parse: Errc::malformed with a message that names the field: "contests[2].max: 7 is more than the
-  // largest sum, 5". Nothing is accepted that §8.2 does not allow.
+  // parse: Errc::malformed with a message that names the field: "contests[2].max: 7 is more than
+  // the largest sum, 5". Nothing is accepted that §8.2 does not allow.
   static Result<Manifest> parse(ByteView json);
 
   [[nodiscard]] std::uint32_t num_trustees() const {
@@ -66,13 +67,16 @@ struct Manifest {
   [[nodiscard]] std::uint32_t num_registrars() const {
     return static_cast<std::uint32_t>(registrars.size());
   }
-  [[nodiscard]] std::uint32_t num_styles() const { return static_cast<std::uint32_t>(styles.size()); }
+  [[nodiscard]] std::uint32_t num_styles() const {
+    return static_cast<std::uint32_t>(styles.size());
+  }
   [[nodiscard]] std::size_t signature_bytes() const { return rsa_bits / 8; }
 
   // Sizes of box entries of a style, whole (docs/spec.md §8.5).
   [[nodiscard]] std::size_t ballot_entry_size(std::uint32_t style) const;
   [[nodiscard]] std::size_t challenge_entry_size(std::uint32_t style) const;
-  // The position of a contest's first option among the options of a style; the contest must be there.
+  // The position of a contest's first option among the options of a style; the contest must be
+  // there.
   [[nodiscard]] std::size_t first_option(std::uint32_t style, std::uint32_t contest) const;
   [[nodiscard]] bool has_contest(std::uint32_t style, std::uint32_t contest) const;
 

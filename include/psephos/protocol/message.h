@@ -1,4 +1,5 @@
-// Signed messages: what the authority, the trustees and the registrars say. Spec: docs/spec.md §2.6.
+// Signed messages: what the authority, the trustees and the registrars say. Spec: docs/spec.md
+// §2.6.
 #pragma once
 
 #include <cstdint>

@@ -52,13 +52,14 @@ struct Opening {
 // moduli_digest is the SHA-256 of a registrar's moduli in the order of styles.
 [[nodiscard]] Digest32 moduli_digest(std::span<const crypto::RsaPublicKey> keys);
 
-// Election is everything a ballot is judged against: the manifest and the opening, whose bytes give the
-// election id, and the registrars' keys the opening has the digests of. Immutable; shared read-only
-// between threads.
+// Election is everything a ballot is judged against: the manifest and the opening, whose bytes give
+// the election id, and the registrars' keys the opening has the digests of. Immutable; shared
+// read-only between threads.
 class Election {
  public:
-  // create decodes the opening, computes the election id and the public shares, and checks the keys'
-  // number and digests. What came before the opening (ceremony, signatures) is MainLog's to judge.
+  // create decodes the opening, computes the election id and the public shares, and checks the
+  // keys' number and digests. What came before the opening (ceremony, signatures) is MainLog's to
+  // judge.
   static Result<std::shared_ptr<const Election>> create(
       std::shared_ptr<const Manifest> manifest, ByteView opening_payload,
       std::vector<std::vector<crypto::RsaPublicKey>> registrar_keys);

@@ -11,8 +11,8 @@
 
 namespace psephos::protocol {
 
-// Aggregate holds, per style, the number of counted ballots and the sums of their ciphertexts. Sums of
-// parts may be made in any order and merged.
+// Aggregate holds, per style, the number of counted ballots and the sums of their ciphertexts. Sums
+// of parts may be made in any order and merged.
 class Aggregate {
  public:
   explicit Aggregate(const Manifest& manifest);

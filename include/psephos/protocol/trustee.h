@@ -18,8 +18,8 @@ namespace psephos::protocol {
 
 class Trustee {
  public:
-  // create makes identity and transport keys and the polynomial for one election (its manifest's digest is
-  // kept: the keys serve no other). `index` is the trustee's number, 1 … n.
+  // create makes identity and transport keys and the polynomial for one election (its manifest's
+  // digest is kept: the keys serve no other). `index` is the trustee's number, 1 … n.
   static Result<Trustee> create(const Manifest& manifest, std::uint32_t index, Random& random);
   static Result<Trustee> load(const SecretBuffer& content);
   [[nodiscard]] SecretBuffer save() const;
@@ -28,24 +28,25 @@ class Trustee {
   [[nodiscard]] const Digest32& manifest_digest() const { return manifest_digest_; }
   [[nodiscard]] TrusteeKeys public_keys() const;
 
-  // The messages of rounds 1–4. Each checks that the ceremony is the one these keys were made for, lists
-  // this trustee's own keys, and is in the right round; Errc::misuse else. The reveal is the same whenever
-  // it is asked for: its proof is made once, in create.
+  // The messages of rounds 1–4. Each checks that the ceremony is the one these keys were made for,
+  // lists this trustee's own keys, and is in the right round; Errc::misuse else. The reveal is the
+  // same whenever it is asked for: its proof is made once, in create.
   [[nodiscard]] Result<Message> commit(const Manifest& manifest, const Ceremony& ceremony) const;
   [[nodiscard]] Result<Message> reveal(const Manifest& manifest, const Ceremony& ceremony) const;
   [[nodiscard]] Result<Message> shares(const Manifest& manifest, const Ceremony& ceremony,
                                        Random& random) const;
-  // confirm opens and checks all shares sent to this trustee, and returns a confirmation, or a complaint
-  // against the first that cheated.
+  // confirm opens and checks all shares sent to this trustee, and returns a confirmation, or a
+  // complaint against the first that cheated.
   [[nodiscard]] Result<Message> confirm(const Manifest& manifest, const Ceremony& ceremony,
                                         const crypto::Evaluator& evaluator, Random& random) const;
 
-  // decrypt makes this trustee's share of one tally of an audited record. The share s_j is computed from
-  // the record's sealed shares each time; it is stored nowhere. Errc::misuse if the tally is not there or
-  // is below the manifest's minimum.
+  // decrypt makes this trustee's share of one tally of an audited record. The share s_j is computed
+  // from the record's sealed shares each time; it is stored nowhere. Errc::misuse if the tally is
+  // not there or is below the manifest's minimum.
   //
-  // The first call remembers which close it served, and every later one refuses another: two tallies of
-  // one election that differ by a ballot would show that ballot. Save the trustee before the message leaves.
+  // The first call remembers which close it served, and every later one refuses another: two
+  // tallies of one election that differ by a ballot would show that ballot. Save the trustee before
+  // the message leaves.
   [[nodiscard]] Result<Message> decrypt(const AuditedBallots& audited, std::uint32_t tally,
                                         Random& random);
 

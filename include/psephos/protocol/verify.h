@@ -44,13 +44,13 @@ struct Turnout {
 // Report is what a verification found. A record is accepted only if every check ran and passed.
 struct Report {
   std::array<CheckReport, kNumChecks> checks;
-  std::string title;            // of the election, once the manifest is read
-  Digest32 election_id{};       // once the opening is read
-  std::uint64_t num_ballots = 0;     // ballot entries
-  std::uint64_t num_counted = 0;     // counted ballots
+  std::string title;              // of the election, once the manifest is read
+  Digest32 election_id{};         // once the opening is read
+  std::uint64_t num_ballots = 0;  // ballot entries
+  std::uint64_t num_counted = 0;  // counted ballots
   std::uint64_t num_challenges = 0;
-  std::uint64_t num_issued = 0;      // over all registrars
-  std::vector<Turnout> turnout;      // per style, once all logs are read
+  std::uint64_t num_issued = 0;  // over all registrars
+  std::vector<Turnout> turnout;  // per style, once all logs are read
 
   [[nodiscard]] bool accepted() const;
   [[nodiscard]] const CheckReport& operator[](Check check) const {
@@ -77,8 +77,8 @@ struct VerifyInput {
 [[nodiscard]] Report verify(const VerifyInput& input);
 
 // AuditedBallots is the outcome of V1–V12 as far as they can run before anything is decrypted: made
-// only by audit_ballots, and asked for by whoever computes or decrypts a tally, so that a trustee's tool
-// cannot decrypt what it has not itself verified.
+// only by audit_ballots, and asked for by whoever computes or decrypts a tally, so that a trustee's
+// tool cannot decrypt what it has not itself verified.
 class AuditedBallots {
  public:
   [[nodiscard]] const MainLog& main_log() const { return *main_log_; }
@@ -86,8 +86,9 @@ class AuditedBallots {
   [[nodiscard]] const Aggregate& aggregate() const { return *aggregate_; }
   [[nodiscard]] const Report& report() const { return report_; }
 
-  // with_tallies is the audit after these tally messages: they are folded into the main log and compared
-  // with the aggregate (V12), so that the ballots need not be read again. Errc::rejected names the fault.
+  // with_tallies is the audit after these tally messages: they are folded into the main log and
+  // compared with the aggregate (V12), so that the ballots need not be read again. Errc::rejected
+  // names the fault.
   [[nodiscard]] Result<AuditedBallots> with_tallies(std::span<const Message> tallies) const;
 
  private:
@@ -98,18 +99,20 @@ class AuditedBallots {
   Report report_;
 };
 
-// audit_ballots runs V1–V11 on a closed record that may not be tallied yet, V12 if tallies stand in it, and
-// checks whatever decryptions and results are there (V13, V14) as far as they go. Errc::rejected with the
-// first fault if any fails, Errc::misuse if the polls are not closed.
+// audit_ballots runs V1–V11 on a closed record that may not be tallied yet, V12 if tallies stand in
+// it, and checks whatever decryptions and results are there (V13, V14) as far as they go.
+// Errc::rejected with the first fault if any fails, Errc::misuse if the polls are not closed.
 [[nodiscard]] Result<AuditedBallots> audit_ballots(const VerifyInput& input);
 
-// read_main_log folds a record's main log without looking at any other: for tools that act on a record in
-// the making. The log's checkpoint, chain and tiles are checked; Errc::rejected names the first fault.
+// read_main_log folds a record's main log without looking at any other: for tools that act on a
+// record in the making. The log's checkpoint, chain and tiles are checked; Errc::rejected names the
+// first fault.
 [[nodiscard]] Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
                                                              const crypto::Evaluator& evaluator);
 
-// election_result collects the results of a complete main log; units are given by the tallies' aggregate.
-[[nodiscard]] Result<ElectionResult> election_result(const MainLog& main_log,
-                                                     std::span<const std::uint64_t> counted_per_style);
+// election_result collects the results of a complete main log; units are given by the tallies'
+// aggregate.
+[[nodiscard]] Result<ElectionResult> election_result(
+    const MainLog& main_log, std::span<const std::uint64_t> counted_per_style);
 
 }  // namespace psephos::protocol

@@ -11,12 +11,13 @@
 
 namespace psephos::runtime {
 
-// read_file reads a whole regular file of at most max bytes; a larger one is refused before it is read.
-// Errc::environment if it cannot be read, Errc::malformed if it is too large.
+// read_file reads a whole regular file of at most max bytes; a larger one is refused before it is
+// read. Errc::environment if it cannot be read, Errc::malformed if it is too large.
 [[nodiscard]] Result<Bytes> read_file(const std::filesystem::path& path, std::size_t max);
 
-// write_file replaces a file atomically and durably: temporary file in the same directory, fsync, rename, fsync
-// of the directory. Directories on the way are made. mode is the permission of a new file.
+// write_file replaces a file atomically and durably: temporary file in the same directory, fsync,
+// rename, fsync of the directory. Directories on the way are made. mode is the permission of a new
+// file.
 enum class FileMode : std::uint8_t { shared, owner_only };
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, ByteView content,
                                       FileMode mode = FileMode::shared);
