@@ -138,6 +138,8 @@ Result<SecretBuffer> RsaSecretKey::encode() const {
   return der;
 }
 
+// The numbers of an RSA key in their usual order; the key check refuses any other.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters)
 Result<RsaSecretKey> RsaSecretKey::from_numbers_for_testing(ByteView n, ByteView d, ByteView p,
                                                             ByteView q) {
   const ErrorScope errors;

@@ -26,7 +26,8 @@ std::unexpected<Error> within(std::string_view place, const Error& error) {
 namespace detail {
 
 void check_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "psephos: broken invariant at %s:%d: %s\n", file, line, condition);
+  static_cast<void>(
+      std::fprintf(stderr, "psephos: broken invariant at %s:%d: %s\n", file, line, condition));
   std::abort();
 }
 

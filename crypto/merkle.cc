@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <ranges>
 #include <string>
 
 #include "psephos/crypto/hash.h"
@@ -41,8 +42,8 @@ Result<Digest32> root_of(const Range& range, const NodeReader& nodes) {
 Result<std::vector<Digest32>> roots_upwards(std::span<const Range> ranges,
                                             const NodeReader& nodes) {
   std::vector<Digest32> proof;
-  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
-    PSEPHOS_TRY(const Digest32 root, root_of(*range, nodes));
+  for (const Range& range : std::views::reverse(ranges)) {
+    PSEPHOS_TRY(const Digest32 root, root_of(range, nodes));
     proof.push_back(root);
   }
   return proof;

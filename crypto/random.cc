@@ -25,7 +25,9 @@ std::uint64_t Random::below(std::uint64_t bound) {
 
 void SystemRandom::fill(std::span<std::uint8_t> out) {
   crypto::sodium();
-  randombytes_buf(out.data(), out.size());
+  if (!out.empty()) {
+    randombytes_buf(out.data(), out.size());
+  }
 }
 
 }  // namespace psephos

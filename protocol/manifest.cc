@@ -178,6 +178,7 @@ class Field {
                     std::to_string(min) + " to " + std::to_string(max));
     }
     std::vector<Field> elements;
+    elements.reserve(value_->size());
     for (std::size_t i = 0; i < value_->size(); ++i) {
       elements.emplace_back((*value_)[i], element_path(path_, i));
     }
@@ -454,7 +455,7 @@ Result<void> check_whole(const Field& root, const Manifest& manifest) {
   // The opening with the hash in front and what makes it a message (docs/spec.md §2.6, §7.1, §8.4).
   const std::size_t opening_size =
       32 + (1 + 32 + 4 + 64) + 3 * 32 +
-      manifest.trustees.size() * (2 * 32 + 32 * std::size_t{manifest.threshold}) +
+      manifest.trustees.size() * 32 * (std::size_t{2} + manifest.threshold) +
       manifest.registrars.size() * 64 + std::size_t{manifest.shards} * 32;
   if (opening_size > crypto::kMaxEntryBytes) {
     return root["trustees"].refuse("the opening has " + std::to_string(opening_size) +

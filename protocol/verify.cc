@@ -221,9 +221,10 @@ bool Verification::read_main() {
       }
     }
   });
-  if (main_log_->roster().has_value()) {
-    auto key = crypto::NoteVerifier::create(
-        manifest_->log_origin(log), crypto::NoteAlgorithm::ed25519, main_log_->roster()->main_log);
+  const std::optional<Roster>& roster = main_log_->roster();
+  if (roster.has_value()) {
+    auto key = crypto::NoteVerifier::create(manifest_->log_origin(log),
+                                            crypto::NoteAlgorithm::ed25519, roster->main_log);
     if (key.has_value()) {
       check_signature(*reader, *key);
     } else {
@@ -236,10 +237,10 @@ bool Verification::read_main() {
   }
   if (main_log_->election() == nullptr) {
     // What the fold lacks is said by the first check that asks for it.
-    if (!main_log_->roster().has_value()) {
+    const std::optional<Ceremony>& ceremony = main_log_->ceremony();
+    if (!roster.has_value() || !ceremony.has_value()) {
       add_fault(Check::trustees, log, "there is no roster");
-    } else if (main_log_->phase() == MainLog::Phase::failed) {
-      const auto& verdict = main_log_->ceremony()->verdict();
+    } else if (const auto& verdict = ceremony->verdict(); verdict.has_value()) {
       add_fault(Check::trustees, "trustee " + std::to_string(verdict->culprit),
                 "the key ceremony failed: " + verdict->reason);
     } else if (main_log_->phase() == MainLog::Phase::ceremony) {
@@ -285,10 +286,11 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
       fault.place = place;
       add_fault(std::move(fault));
     }
-    if (!judged[i].entry.has_value()) {
+    const std::optional<BoxEntry>& decoded = judged[i].entry;
+    if (!decoded.has_value()) {
       continue;
     }
-    const BoxEntry& entry = *judged[i].entry;
+    const BoxEntry& entry = *decoded;
     const bool is_ballot = std::holds_alternative<Ballot>(entry);
     did(Check::ballots, 1);
     did(Check::credentials, 1);
@@ -304,8 +306,8 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
       add_fault(std::move(fault));
       continue;
     }
-    if (taken->superseded.has_value()) {
-      superseded.push_back(*taken->superseded);
+    if (const auto replaced = taken->superseded; replaced.has_value()) {
+      superseded.push_back(*replaced);
     }
     if (is_ballot) {
       counted[style_of(entry)].push_back(&encrypted_of(entry));
@@ -430,7 +432,8 @@ void Verification::check_files() {
 }
 
 void Verification::check_close() {
-  if (!main_log_->close().has_value()) {
+  const std::optional<Close>& close = main_log_->close();
+  if (!close.has_value()) {
     add_fault(Check::order, Manifest::main_log(), "the polls are not closed");
     return;
   }
@@ -442,10 +445,10 @@ void Verification::check_close() {
     }
   };
   for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
-    compare(Manifest::box_log(s), main_log_->close()->boxes[s]);
+    compare(Manifest::box_log(s), close->boxes[s]);
   }
   for (std::uint32_t r = 0; r < manifest_->num_registrars(); ++r) {
-    compare(Manifest::roll_log(r), main_log_->close()->rolls[r]);
+    compare(Manifest::roll_log(r), close->rolls[r]);
   }
 }
 
@@ -783,12 +786,13 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
   if (auto sound = audit.finish(); !sound.has_value()) {
     return within(log, sound.error());
   }
-  if (!main_log->roster().has_value()) {
+  const std::optional<Roster>& roster = main_log->roster();
+  if (!roster.has_value()) {
     return fail(Errc::rejected, "main: the log is empty; it must begin with the roster");
   }
-  PSEPHOS_TRY(const crypto::NoteVerifier key,
-              crypto::NoteVerifier::create(origin, crypto::NoteAlgorithm::ed25519,
-                                           main_log->roster()->main_log));
+  PSEPHOS_TRY(
+      const crypto::NoteVerifier key,
+      crypto::NoteVerifier::create(origin, crypto::NoteAlgorithm::ed25519, roster->main_log));
   // Witnesses cosign what is published; a record in the making need not carry their signatures yet.
   PSEPHOS_CHECK_OK(reader.note().verified_by(std::span(&key, 1)));
   return main_log;

@@ -289,7 +289,7 @@ for command in "" "nonsense" "trustee" "trustee commit" "trustee comm good/recor
   "trustee commit good/record.new extra --key k --out o" "election add good/record.new --key k" \
   "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense"; do
   read -ra arguments <<<"$command"
-  attempt "psephos" "${arguments[@]}"
+  attempt "" "${arguments[@]}"
 done
 
 echo "bad_input_test.sh: $runs runs, $problems problems"

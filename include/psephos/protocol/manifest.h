@@ -59,7 +59,7 @@ struct Manifest {
 
   // parse: Errc::malformed with a message that names the field: "contests[2].max: 7 is more than
   // the largest sum, 5". Nothing is accepted that §8.2 does not allow.
-  static Result<Manifest> parse(ByteView json);
+  static Result<Manifest> parse(ByteView file);
 
   [[nodiscard]] std::uint32_t num_trustees() const {
     return static_cast<std::uint32_t>(trustees.size());
