@@ -68,6 +68,7 @@ Result<void> fold(BoxState& state, const LogReader& reader, const Election& elec
 
 BoxKeys BoxKeys::create(const Manifest& manifest, Random& random) {
   std::vector<crypto::Ed25519SecretKey> keys;
+  keys.reserve(manifest.shards);
   for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
     keys.push_back(crypto::Ed25519SecretKey::random(random));
   }
@@ -82,6 +83,7 @@ Result<BoxKeys> BoxKeys::load(const SecretBuffer& content) {
     return fail(Errc::malformed, "box key file: too many keys");
   }
   std::vector<crypto::Ed25519SecretKey> keys;
+  keys.reserve(num_keys);
   for (std::uint32_t shard = 0; shard < num_keys; ++shard) {
     PSEPHOS_TRY(const SecretBytes<32> seed, in.secret<32>("log key"));
     keys.push_back(crypto::Ed25519SecretKey::from_seed(seed));
@@ -101,6 +103,7 @@ SecretBuffer BoxKeys::save() const {
 
 std::vector<crypto::Ed25519PublicKey> BoxKeys::public_keys() const {
   std::vector<crypto::Ed25519PublicKey> keys;
+  keys.reserve(keys_.size());
   for (const crypto::Ed25519SecretKey& key : keys_) {
     keys.push_back(key.public_key());
   }

@@ -198,7 +198,7 @@ Digest32 moduli_digest(std::span<const crypto::RsaPublicKey> keys) {
 Result<std::shared_ptr<const Election>> Election::create(
     std::shared_ptr<const Manifest> manifest, ByteView opening_payload,
     std::vector<std::vector<crypto::RsaPublicKey>> registrar_keys) {
-  const std::shared_ptr<Election> election(new Election);
+  std::shared_ptr<Election> election(new Election);
   PSEPHOS_TRY(election->opening_, Opening::decode(opening_payload, *manifest));
   PSEPHOS_CHECK_OK(check_registrar_keys(*manifest, election->opening_, registrar_keys));
   election->id_ =
