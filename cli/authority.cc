@@ -14,6 +14,7 @@
 #include "cli/cards.h"
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/output.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -285,7 +286,7 @@ Result<int> result(Context& context, const Options& options) {
       write_result(draft.record(), "result.json", protocol::result_json(draft.manifest(), opened)));
   const std::string csv = protocol::result_csv(draft.manifest(), opened);
   PSEPHOS_CHECK_OK(write_result(draft.record(), "result.csv", csv));
-  std::fputs(csv.c_str(), stdout);
+  say(csv);
   return kExitOk;
 }
 

@@ -8,6 +8,7 @@
 #include "cli/cards.h"
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/output.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -109,8 +110,8 @@ void report(const Context& context, const std::vector<Submission>& submissions) 
       std::printf("refused  %s: %s\n", submission.file.c_str(), submission.reason.c_str());
     }
     if (!accepted) {
-      std::fprintf(stderr, "psephos box accept: %s: refused: %s\n", submission.file.c_str(),
-                   submission.reason.c_str());
+      complain("psephos " + context.command + ": " + submission.file +
+               ": refused: " + submission.reason + "\n");
     }
   }
   if (context.json) {

@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <utility>
 
 #include "psephos/codec.h"
 #include "psephos/crypto/key_file.h"
+
+#include "cli/output.h"
 
 namespace psephos::cli {
 
@@ -34,8 +34,7 @@ std::string full_name(const CLI::App& app) {
 }
 
 void say_error(const Context& context, std::string_view message) {
-  std::fprintf(stderr, "psephos %s: %.*s\n", context.command.c_str(),
-               static_cast<int>(message.size()), message.data());
+  complain("psephos " + context.command + ": " + std::string(message) + "\n");
 }
 
 // Terminal is the controlling terminal, without echo while a password is typed. Signals by key are
@@ -129,19 +128,13 @@ crypto::PasswordCost password_cost() {
   if (fast == nullptr || std::string_view(fast) != "1") {
     return crypto::PasswordCost::moderate;
   }
-  std::fputs(
-      "psephos: warning: PSEPHOS_TEST_FAST_PASSWORDS is set; this file is poorly protected\n",
-      stderr);
+  complain("psephos: warning: PSEPHOS_TEST_FAST_PASSWORDS is set; this file is poorly protected\n");
   return crypto::PasswordCost::minimal;
 }
 
 std::string duration(double seconds) {
   const auto whole = static_cast<std::uint64_t>(seconds);
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%llu:%02llu",
-                static_cast<unsigned long long>(whole / 60),
-                static_cast<unsigned long long>(whole % 60));
-  return text.data();
+  return std::to_string(whole / 60) + (whole % 60 < 10 ? ":0" : ":") + std::to_string(whole % 60);
 }
 
 bool is_there(const fs::path& path) {
@@ -372,7 +365,7 @@ ProgressLine::ProgressLine(std::string what)
 
 ProgressLine::~ProgressLine() {
   if (terminal_ && last_ != start_) {
-    std::fputs("\r\033[K", stderr);
+    complain("\r\033[K");
   }
 }
 
@@ -392,7 +385,7 @@ void ProgressLine::update(std::uint64_t done, std::uint64_t all) {
   if (all > done && rate > 0) {
     line += ", " + duration(static_cast<double>(all - done) / rate) + " left";
   }
-  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  complain("\r" + line + "\033[K");
 }
 
 protocol::Progress ProgressLine::callback() {

@@ -1,9 +1,11 @@
 // JSON on standard output.
 #pragma once
 
-#include <cstdio>
+#include <string>
 
 #include <nlohmann/json.hpp>
+
+#include "cli/output.h"
 
 namespace psephos::cli {
 
@@ -13,6 +15,6 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] inline std::string json_text(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
-inline void print_json(const Json& value) { std::fputs(json_text(value).c_str(), stdout); }
+inline void print_json(const Json& value) { say(json_text(value)); }
 
 }  // namespace psephos::cli

@@ -11,6 +11,7 @@
 
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/output.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -255,7 +256,7 @@ Result<int> show(Context& context, const Options& options) {
     }
   }
   if (context.json) {
-    std::fputs(options.from < end ? "\n]\n" : "[]\n", stdout);
+    say(options.from < end ? "\n]\n" : "[]\n");
   }
   return kExitOk;
 }

@@ -6,6 +6,7 @@
 #include "psephos/version.h"
 
 #include "cli/common.h"
+#include "cli/output.h"
 
 namespace psephos::cli {
 namespace {
@@ -21,8 +22,7 @@ std::string reached(const CLI::App& app) {
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::string command = "psephos" + (reached(app).empty() ? "" : " " + reached(app));
-  std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", command.c_str(), error.what(),
-               command.c_str());
+  complain(command + ": " + error.what() + "\nSee `" + command + " --help`.\n");
   return kExitUsage;
 }
 
@@ -79,15 +79,15 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   // A reader that went away shows as an error of a write.
-  std::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   int result = psephos::cli::kExitEnvironment;
   try {
     result = psephos::cli::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "psephos: %s\n", error.what());
+    psephos::cli::complain(std::string("psephos: ") + error.what() + "\n");
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    std::fputs("psephos: standard output cannot be written to\n", stderr);
+    psephos::cli::complain("psephos: standard output cannot be written to\n");
     return psephos::cli::kExitEnvironment;
   }
   return result;

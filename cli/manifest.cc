@@ -3,6 +3,7 @@
 
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/output.h"
 
 namespace psephos::cli {
 
@@ -145,7 +146,7 @@ void add_manifest(CLI::App& app, Context& context) {
       "Example: psephos manifest new --out manifest.json");
   bind(*sample, context, [out]() -> Result<int> {
     if (out->empty()) {
-      std::fwrite(kSample.data(), 1, kSample.size(), stdout);
+      say(kSample);
       return kExitOk;
     }
     PSEPHOS_CHECK_OK(write_new_file(*out, as_bytes(kSample)));

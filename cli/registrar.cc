@@ -12,6 +12,7 @@
 #include "cli/common.h"
 #include "cli/csv.h"
 #include "cli/json.h"
+#include "cli/output.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -290,8 +291,8 @@ Result<int> issue(Context& context, const Options& options) {
   if (files.size() != requests.size()) {
     for (const Request& request : requests) {
       if (!request.answer.has_value()) {
-        std::fprintf(stderr, "psephos registrar issue: %s: refused: %s\n", request.file.c_str(),
-                     request.answer.error().message.c_str());
+        complain("psephos " + context.command + ": " + request.file +
+                 ": refused: " + request.answer.error().message + "\n");
       }
     }
     return kExitRejected;
@@ -312,7 +313,7 @@ Result<int> audit_roll(Context& context, const Options& options) {
                 roll.size(), faults.size());
   }
   for (const std::string& fault : faults) {
-    std::fprintf(stderr, "psephos registrar audit: %s\n", fault.c_str());
+    complain("psephos " + context.command + ": " + fault + "\n");
   }
   return faults.empty() ? kExitOk : kExitRejected;
 }

@@ -7,6 +7,7 @@
 
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/output.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -182,11 +183,13 @@ Result<int> vote(Context& context, const Options& options) {
   } else {
     std::printf("%s\n", protocol::print(code).c_str());
   }
-  std::fprintf(
-      stderr,
-      "%sNote the tracking code. Now decide: `voter cast` sends this ballot; `voter challenge`\n"
-      "shows what was encrypted instead, to test this device, and you vote again.\n",
-      replaced ? "The ballot encrypted before was thrown away.\n" : "");
+  if (replaced) {
+    complain("The ballot encrypted before was thrown away.\n");
+  }
+  complain(
+      "Note the tracking code. Now decide: `voter cast` sends this ballot; `voter challenge` "
+      "shows\n"
+      "what was encrypted instead, to test this device, and you vote again.\n");
   return kExitOk;
 }
 

@@ -1,6 +1,7 @@
 #include "psephos/crypto/blind_rsa_signer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "crypto/openssl.h"
 
@@ -81,6 +82,18 @@ Result<Bytes> public_operation(const RsaPublicKey& key, ByteView signature) {
   return message;
 }
 
+// Whether the RSAPrivateKey inside (RFC 8017 A.1.2), whose length takes two bytes at these sizes, is
+// of version 0. OpenSSL keeps and writes back any version that does not announce more primes.
+bool is_version_0(const PKCS8_PRIV_KEY_INFO* info) {
+  constexpr std::array<std::uint8_t, 3> kVersion = {0x02, 0x01, 0x00};
+  constexpr std::size_t kHeader = 4;
+  const std::uint8_t* key = nullptr;
+  int size = 0;
+  return PKCS8_pkey_get0(nullptr, &key, &size, nullptr, info) == 1 &&
+         static_cast<std::size_t>(size) >= kHeader + kVersion.size() &&
+         std::equal(kVersion.begin(), kVersion.end(), key + kHeader);
+}
+
 }  // namespace
 
 RsaSecretKey::RsaSecretKey(std::unique_ptr<Impl> impl, RsaPublicKey public_key)
@@ -119,7 +132,7 @@ Result<RsaSecretKey> RsaSecretKey::decode(const SecretBuffer& der) {
   }
   RsaSecretKey result(std::make_unique<Impl>(std::move(key)), std::move(public_key));
   PSEPHOS_TRY(const SecretBuffer again, result.encode());
-  if (!ct_equal(again.expose_secret(), bytes)) {
+  if (!is_version_0(info.get()) || !ct_equal(again.expose_secret(), bytes)) {
     return fail(Errc::malformed, "RSA private key is not in its one encoding");
   }
   return result;

@@ -325,6 +325,14 @@ TEST(RsaSecretKey, RefusesDamagedEncodings) {
   for (std::size_t size = 1; size < good.size(); size += 37) {
     EXPECT_TRUE(refused(Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size))));
   }
+  // The version inside, which OpenSSL reads and ignores.
+  constexpr std::size_t kVersionAt = 32;
+  ASSERT_EQ(Bytes(good.begin() + kVersionAt - 2, good.begin() + kVersionAt + 1), (Bytes{2, 1, 0}));
+  for (unsigned bit = 0; bit < 8; ++bit) {
+    Bytes changed(good.begin(), good.end());
+    changed[kVersionAt] ^= static_cast<std::uint8_t>(1U << bit);
+    EXPECT_TRUE(refused(changed)) << "bit " << bit << " of the version";
+  }
   // Any damaged byte, be it in the frame or in a number, is found. (Each costs primality tests.)
   test::SeededRandom random;
   for (std::size_t i = 0; i < test::iterations(20); ++i) {

@@ -12,6 +12,7 @@ import csv
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -91,9 +92,13 @@ def official(folder, contests):
 
 
 def run(command):
-    start = time.monotonic()
+    """The finished process and what it used, in words."""
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True)
-    return done, time.monotonic() - start
+    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # The largest of the processes so far.
+    return done, f"{seconds:.1f} s ({cpu:.1f} s of CPU, at most {after.ru_maxrss // 1024} MiB)"
 
 
 def main():
@@ -116,7 +121,7 @@ def main():
         manifest = make_manifest(folder, args.set, len(rows), args.rsa_bits)
         (work / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
         limit = [] if whole else ["--limit", str(args.limit)]
-        done, run_seconds = run([args.psephos, "--json", "run", *limit, str(work / "manifest.json"),
+        done, run_cost = run([args.psephos, "--json", "run", *limit, str(work / "manifest.json"),
                                  str(folder / "ballots.csv"), str(work / "record")])
         assert done.returncode == 0, done.stderr
         summary = json.loads(done.stdout)
@@ -128,7 +133,7 @@ def main():
         if whole:
             assert decrypted == official(folder, manifest["contests"]), "totals differ from results.json"
 
-        done, verify_seconds = run([args.psephos, "--json", "verify", str(work / "record")])
+        done, verify_cost = run([args.psephos, "--json", "verify", str(work / "record")])
         report = json.loads(done.stdout)
         assert done.returncode == 0 and report["accepted"], done.stdout
         assert report["counted"] == len(rows)
@@ -144,8 +149,8 @@ def main():
         failed = [c["id"] for c in report["checks"] if c["status"] == "failed"]
         assert done.returncode == 1 and not report["accepted"] and "V4" in failed and "V8" in failed, failed
     size = "all" if whole else "the first"
-    print(f"{args.set}: {size} {len(rows)} ballots, totals equal; run {run_seconds:.1f} s "
-          f"({json.dumps(summary['seconds'])}), verify {verify_seconds:.1f} s")
+    print(f"{args.set}: {size} {len(rows)} ballots, totals equal; run {run_cost}, verify {verify_cost}; "
+          f"seconds of run's phases: {json.dumps(summary['seconds'])}")
     return 0
 
 
