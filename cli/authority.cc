@@ -88,6 +88,7 @@ Result<int> new_election(Context& context, const Options& options) {
   PSEPHOS_TRY(const auto authority, in_file(options.key, protocol::Authority::load(content)));
 
   std::vector<protocol::TrusteeKeys> keys;
+  keys.reserve(cards.size());
   for (const TrusteeCard& card : cards) {
     keys.push_back(card.keys);
   }
@@ -106,8 +107,10 @@ Result<int> new_election(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(writer.append(roster.encode()));
   PSEPHOS_CHECK_OK(writer.publish());
   PSEPHOS_CHECK_OK(building.finish());
-  std::printf("%s: %s\nroster of %u trustees; each now checks it and sends `trustee commit`\n",
-              path.c_str(), manifest->title.c_str(), manifest->num_trustees());
+  std::printf(
+      "%s: %s\nroster of %u trustees: %s\neach now compares it and sends `trustee commit`\n",
+      path.c_str(), manifest->title.c_str(), manifest->num_trustees(),
+      hex(log.roster()->digest()).c_str());
   return kExitOk;
 }
 
@@ -390,6 +393,7 @@ Result<int> status(Context& context, const Options& options) {
   if (context.json) {
     Json out = {{"title", manifest.title},
                 {"manifest", hex(manifest.digest)},
+                {"roster", hex(log->roster()->digest())},
                 {"election", id.empty() ? Json() : Json(id)},
                 {"phase", name(log->phase())},
                 {"awaited", awaiting},
@@ -404,7 +408,8 @@ Result<int> status(Context& context, const Options& options) {
     print_json(out);
     return kExitOk;
   }
-  std::printf("%s\nmanifest digest: %s\n", manifest.title.c_str(), hex(manifest.digest).c_str());
+  std::printf("%s\nmanifest digest: %s\nroster digest: %s\n", manifest.title.c_str(),
+              hex(manifest.digest).c_str(), hex(log->roster()->digest()).c_str());
   if (!id.empty()) {
     std::printf("election id: %s\n", id.c_str());
   }

@@ -1,9 +1,8 @@
 // `psephos export`: what a verified record says, as CSV or JSON.
-#include <cstdio>
-
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
+#include "cli/output.h"
 #include "cli/report.h"
 
 namespace psephos::cli {
@@ -53,7 +52,7 @@ Result<int> run_export(Context& context, const Options& options) {
                                .progress = progress.callback()});
   }
   if (!report.accepted()) {
-    std::fputs(report_table(report).c_str(), stderr);
+    complain(report_table(report));
     return fail(Errc::rejected, options.record + ": nothing is exported from a rejected record");
   }
   std::string text;
@@ -66,7 +65,7 @@ Result<int> run_export(Context& context, const Options& options) {
     text = as_text(file);
   }
   if (options.out.empty()) {
-    std::fputs(text.c_str(), stdout);
+    say(text);
     return kExitOk;
   }
   PSEPHOS_CHECK_OK(write_new_file(options.out, as_bytes(text)));

@@ -128,6 +128,12 @@ void print_as_text(const Manifest& manifest) {
   for (std::uint32_t r = 0; r < manifest.num_registrars(); ++r) {
     std::printf("  %u: %s\n", r, manifest.registrars[r].c_str());
   }
+  if (manifest.witness_quorum > 0) {
+    std::printf(
+        "witnesses, %u of %zu needed: this tool makes no cosignatures; add them to the\n"
+        "checkpoints with witness software (C2SP tlog-witness), or set the quorum to 0\n",
+        manifest.witness_quorum, manifest.witnesses.size());
+  }
 }
 
 }  // namespace

@@ -255,7 +255,7 @@ Result<void> Rehearsal::ceremony() {
     return t.shares(*manifest_, c, context_.random);
   }));
   PSEPHOS_CHECK_OK(round([&](const Trustee& t, const Ceremony& c) {
-    return t.confirm(*manifest_, c, context_.evaluator, context_.random);
+    return t.confirm(*manifest_, c, context_.random);
   }));
   return publish();
 }
@@ -365,6 +365,7 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
   }
 
   std::vector<Bytes> batch;
+  batch.reserve(voters.size());
   for (Voter& voter : voters) {
     batch.push_back(std::move(voter.entry));
   }

@@ -57,7 +57,7 @@ Result<Message> speak(Context& context, Round round, const Trustee& trustee,
     case Round::share:
       return trustee.shares(manifest, ceremony, context.random);
     case Round::confirm:
-      return trustee.confirm(manifest, ceremony, context.evaluator, context.random);
+      return trustee.confirm(manifest, ceremony, context.random);
   }
   return fail(Errc::misuse, "no such round");
 }
@@ -78,6 +78,13 @@ Result<int> run_round(Context& context, Round round, const Options& options) {
                     " is wrong. " + options.out +
                     " holds the complaint that proves it; hand it in with `election add`. It ends "
                     "this key ceremony, and everyone will see who is at fault");
+  }
+  if (round == Round::commit) {
+    std::printf(
+        "roster digest: %s\nBefore the message leaves, hear from every other trustee that they see "
+        "the "
+        "same.\n",
+        hex(log->roster()->digest()).c_str());
   }
   return kExitOk;
 }
@@ -145,13 +152,15 @@ void add_trustee(CLI::App& app, Context& context) {
       "trustee-1.card");
   bind(*create, context, [options, &context] { return new_trustee(context, *options); });
 
-  CLI::App* commit =
-      add_command(*group, "commit", "Round 1: commit to this trustee's part of the key",
-                  "Check the roster with the other trustees before (`log show RECORD main`). Hand "
-                  "the message to the\n"
-                  "authority.\n"
-                  "Example: psephos trustee commit record --key trustee-1.key --out commit-1.msg",
-                  *options);
+  CLI::App* commit = add_command(
+      *group, "commit", "Round 1: commit to this trustee's part of the key",
+      "Prints the digest of the roster, the list of everyone's keys. Compare it with "
+      "every other trustee, by\n"
+      "voice or in a room, before the message goes to the authority: whoever could list "
+      "keys of their own\n"
+      "instead of yours would hold the election key.\n"
+      "Example: psephos trustee commit record --key trustee-1.key --out commit-1.msg",
+      *options);
   bind(*commit, context,
        [options, &context] { return run_round(context, Round::commit, *options); });
 

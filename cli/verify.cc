@@ -1,9 +1,8 @@
 // `psephos verify`: all fifteen checks over a record, as a table or as JSON.
-#include <cstdio>
-
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
+#include "cli/output.h"
 #include "cli/report.h"
 
 namespace psephos::cli {
@@ -138,8 +137,7 @@ void add_verify(CLI::App& app, Context& context) {
                                  .checkpoints = std::move(checkpoints),
                                  .progress = progress.callback()});
     }
-    const std::string text = context.json ? report_json(report) : report_table(report);
-    std::fputs(text.c_str(), stdout);
+    say(context.json ? report_json(report) : report_table(report));
     return report.accepted() ? kExitOk : kExitRejected;
   });
 }

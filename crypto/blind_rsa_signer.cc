@@ -82,8 +82,8 @@ Result<Bytes> public_operation(const RsaPublicKey& key, ByteView signature) {
   return message;
 }
 
-// Whether the RSAPrivateKey inside (RFC 8017 A.1.2), whose length takes two bytes at these sizes, is
-// of version 0. OpenSSL keeps and writes back any version that does not announce more primes.
+// Whether the RSAPrivateKey inside (RFC 8017 A.1.2), whose length takes two bytes at these sizes,
+// is of version 0. OpenSSL keeps and writes back any version that does not announce more primes.
 bool is_version_0(const PKCS8_PRIV_KEY_INFO* info) {
   constexpr std::array<std::uint8_t, 3> kVersion = {0x02, 0x01, 0x00};
   constexpr std::size_t kHeader = 4;

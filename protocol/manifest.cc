@@ -400,7 +400,7 @@ Result<std::vector<BallotStyle>> read_styles(const Field& field,
 }
 
 Result<std::vector<crypto::NoteVerifier>> read_witness_keys(const Field& field) {
-  PSEPHOS_TRY(const std::vector<Field> elements, field.array(0, kMaxManifestBytes));
+  PSEPHOS_TRY(const std::vector<Field> elements, field.array(0, 64));
   std::vector<crypto::NoteVerifier> witnesses;
   std::set<std::string> names;
   std::set<crypto::Ed25519PublicKey> keys;

@@ -163,6 +163,8 @@ Bytes Roster::encode() const {
   return std::move(out).take();
 }
 
+Digest32 Roster::digest() const { return crypto::sha256({encode()}); }
+
 Result<Opening> Opening::decode(ByteView payload, const Manifest& manifest) {
   Reader in(payload);
   return decode_opening(in, manifest);

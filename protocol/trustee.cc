@@ -173,7 +173,7 @@ Result<SecretScalar> Trustee::opened_share(const Manifest& manifest, const Cerem
 }
 
 Result<Message> Trustee::confirm(const Manifest& manifest, const Ceremony& ceremony,
-                                 const crypto::Evaluator& /*evaluator*/, Random& random) const {
+                                 Random& random) const {
   PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
   PSEPHOS_CHECK_OK(check_round(ceremony, Ceremony::Round::confirm, index_, "confirm"));
   for (std::uint32_t i = 1; i <= manifest.num_trustees(); ++i) {

@@ -104,6 +104,9 @@ sed 's/"trustee": 1/"trustee": 1, "extra": 2/' trustee-1/card >extra.card
 expect 1 election new manifest.json record --key authority/key --trustee-card extra.card
 [ ! -e record ] || fail "a record was made of bad cards"
 expect 0 election new manifest.json record --key authority/key --trustee-card trustee-{3,1,2}/card
+expect 0 --json election status record
+roster=$(sed -n 's/.*"roster": "\([0-9a-f]\{64\}\)".*/\1/p' stdout)
+[ -n "$roster" ] || fail "no roster digest"
 expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2,3}/card
 
 # --- Key ceremony ------------------------------------------------------------------------------------
@@ -113,6 +116,7 @@ for round in commit reveal share confirm; do
   for i in 1 2 3; do
     give record trustee-$i/record
     expect 0 trustee $round trustee-$i/record --key trustee-$i/key --out trustee-$i/$round
+    [ $round != commit ] || says "roster digest: $roster"
   done
   expect 2 trustee $round trustee-1/record --key trustee-1/key --out trustee-1/$round
   # One message of another round, and none of the batch is taken.

@@ -116,7 +116,7 @@ Message Play::of_round(std::uint32_t sender) {
     case Ceremony::Round::shares:
       return must(trustee.shares(*manifest, ceremony, random));
     default:
-      return must(trustee.confirm(*manifest, ceremony, evaluator, random));
+      return must(trustee.confirm(*manifest, ceremony, random));
   }
 }
 

@@ -416,6 +416,8 @@ TEST(Manifest, RefusesBadParties) {
       {edited("\"quorum\": 1", "\"quorum\": 3"), "witnesses.quorum: 3 is not in 0 to 2"},
       {edited(",\n                \"quorum\": 1", ""), "witnesses.quorum: missing"},
       {edited(keys, "[]"), "witnesses.quorum: 1 is not in 0 to 0"},
+      {edited(keys, "[" + numbered("w", 65) + "]"),
+       "witnesses.keys: has 65 elements, must have 0 to 64"},
       {edited(keys, "[\"w1\"]"), "witnesses.keys[0]: verifier key: expected name+id+key"},
       {edited("w1.example+8f03c52e", "w1.example+8f03c52f"),
        "witnesses.keys[0]: verifier key: the id does not belong to this name and key"},

@@ -112,19 +112,17 @@ TEST(Trustee, SpeaksOnlyInItsRoundAndOnce) {
       expect(Round::commit, trustee.commit(*play.manifest, ceremony));
       expect(Round::reveal, trustee.reveal(*play.manifest, ceremony));
       expect(Round::shares, trustee.shares(*play.manifest, ceremony, play.random));
-      expect(Round::confirm,
-             trustee.confirm(*play.manifest, ceremony, play.evaluator, play.random));
+      expect(Round::confirm, trustee.confirm(*play.manifest, ceremony, play.random));
     };
     expect_all();
     if (round != Round::complete) {
       play.say(play.of_round(1));
       const Ceremony& ceremony = *play.log.ceremony();
-      const auto again =
-          round == Round::commit   ? trustee.commit(*play.manifest, ceremony)
-          : round == Round::reveal ? trustee.reveal(*play.manifest, ceremony)
-          : round == Round::shares
-              ? trustee.shares(*play.manifest, ceremony, play.random)
-              : trustee.confirm(*play.manifest, ceremony, play.evaluator, play.random);
+      const auto again = round == Round::commit   ? trustee.commit(*play.manifest, ceremony)
+                         : round == Round::reveal ? trustee.reveal(*play.manifest, ceremony)
+                         : round == Round::shares
+                             ? trustee.shares(*play.manifest, ceremony, play.random)
+                             : trustee.confirm(*play.manifest, ceremony, play.random);
       EXPECT_EQ(again.error().code, Errc::misuse);
     }
   }

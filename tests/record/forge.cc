@@ -97,7 +97,7 @@ Forge::Forge(std::string_view manifest_json)
   round([&](const auto& t, const auto& c) { return t.commit(*manifest, c); });
   round([&](const auto& t, const auto& c) { return t.reveal(*manifest, c); });
   round([&](const auto& t, const auto& c) { return t.shares(*manifest, c, random); });
-  round([&](const auto& t, const auto& c) { return t.confirm(*manifest, c, evaluator, random); });
+  round([&](const auto& t, const auto& c) { return t.confirm(*manifest, c, random); });
 
   protocol::SerialExecutor serial;
   std::vector<crypto::Ed25519PublicKey> registrar_logs;
@@ -162,20 +162,24 @@ void Forge::close() { main.push_back(close_message()); }
 
 void Forge::close_again() { main[find(MessageType::close)] = close_message(); }
 
-void Forge::finish(std::vector<std::uint32_t> senders) {
+protocol::AuditedBallots Forge::tallied() {
   const MemoryStore store(publish());
   protocol::SerialExecutor serial;
-  auto audited = value(protocol::audit_ballots({.record = store,
-                                                .evaluator = evaluator,
-                                                .executor = serial,
-                                                .receipts = {},
-                                                .checkpoints = {},
-                                                .progress = {}}));
+  const auto audited = value(protocol::audit_ballots({.record = store,
+                                                      .evaluator = evaluator,
+                                                      .executor = serial,
+                                                      .receipts = {},
+                                                      .checkpoints = {},
+                                                      .progress = {}}));
   const std::vector<Message> tallies = authority->tallies(audited);
   main.insert(main.end(), tallies.begin(), tallies.end());
-  audited = value(audited.with_tallies(tallies));
+  return value(audited.with_tallies(tallies));
+}
+
+void Forge::finish(std::vector<std::uint32_t> senders) {
+  const protocol::AuditedBallots audited = tallied();
   protocol::MainLog log = audited.main_log();
-  for (std::uint32_t k = 0; k < tallies.size(); ++k) {
+  for (std::uint32_t k = 0; k < audited.main_log().tallies().size(); ++k) {
     for (const std::uint32_t sender : senders) {
       main.push_back(value(trustees[sender - 1].decrypt(audited, k, random)));
       taken(log.append(main.back()));

@@ -46,7 +46,9 @@ class Forge {
   // the former one and leaves everything after it.
   void close();
   void close_again();
-  // finish audits, tallies, decrypts with these trustees, and announces.
+  // tallied audits the record as it is, which ends with the close, and appends the tallies.
+  protocol::AuditedBallots tallied();
+  // finish tallies, decrypts with these trustees, and announces.
   void finish(std::vector<std::uint32_t> trustees = {1, 2, 3});
 
   // publish builds all files of the record from the lists below, every log signed by its key.

@@ -381,8 +381,9 @@ TEST_F(Rejection, ValuesTwoAndMinusOne) {
 
 TEST_F(Rejection, BallotInTheWrongShard) {
   auto& boxes = small_->boxes;
-  boxes[1].push_back(boxes[0].back());
-  boxes[0].pop_back();
+  const std::size_t from = boxes[0].empty() ? 1 : 0;
+  boxes[1 - from].push_back(boxes[from].back());
+  boxes[from].pop_back();
   EXPECT_TRUE(rejected_by(with_boxes(*small_), Check::one_ballot));
 }
 

@@ -1,9 +1,10 @@
 // Contests compiled to one linear form of committed bits: v = M·b, L·b = t. Spec: docs/spec.md
 // §4.2.
 //
-// Bits stand contest by contest; within a contest option by option, lowest weight first, then the
-// contest's slack bits. One row of L per contest, none (and no slack) where every combination is
-// allowed. Public data; the same compilation runs in every verifier, from the manifest alone.
+// Bits stand contest by contest; within a contest option by option, each option's in the order of
+// its cover, then the contest's slack bits. One row of L per contest, none (and no slack) where
+// every combination is allowed. Public data; the same compilation runs in every verifier, from the
+// manifest alone.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// The ballot proof, verifying half. Spec: docs/spec.md §4.3 (statement, moves, soundness and
-// zero-knowledge proofs); design: committed bits after Groth–Kohlweiss 2015 and Bootle et al. 2015,
-// linked to the ciphertexts by a polynomial identity after Zhang, Oliynykov, Balogun 2019.
+// The ballot proof, verifying half. Spec: docs/spec.md §4.3 (statement, moves, equations), §4.5
+// (soundness), §4.6 (zero knowledge); design: committed bits after Groth–Kohlweiss 2015 and Bootle
+// et al. 2015, linked to the ciphertexts by a polynomial identity after Zhang, Oliynykov, Balogun
+// 2019.
 //
 // Public:  G, K, H, G_1…G_m; election id, style, pk, sequence; the form (M, L, t); (α_j, β_j).
 // Secret:  bits b, randomness r_j, credential key sk.

@@ -28,6 +28,8 @@ struct Roster {
 
   static Result<Roster> decode(ByteView payload, const Manifest& manifest);
   [[nodiscard]] Bytes encode() const;
+  // SHA-256 of the payload: what trustees read out to each other before they commit.
+  [[nodiscard]] Digest32 digest() const;
   friend bool operator==(const Roster&, const Roster&) = default;
 };
 

@@ -38,7 +38,7 @@ class Trustee {
   // confirm opens and checks all shares sent to this trustee, and returns a confirmation, or a
   // complaint against the first that cheated.
   [[nodiscard]] Result<Message> confirm(const Manifest& manifest, const Ceremony& ceremony,
-                                        const crypto::Evaluator& evaluator, Random& random) const;
+                                        Random& random) const;
 
   // decrypt makes this trustee's share of one tally of an audited record. The share s_j is computed
   // from the record's sealed shares each time; it is stored nowhere. Errc::misuse if the tally is
