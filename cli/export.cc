@@ -1,7 +1,6 @@
 // `psephos export`: what a verified record says, as CSV or JSON.
-#include <nlohmann/json.hpp>
-
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/report.h"
 
@@ -18,14 +17,14 @@ struct Options {
 
 std::string turnout_text(const protocol::Report& report, bool json) {
   if (json) {
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    Json rows = Json::array();
     for (const protocol::Turnout& turnout : report.turnout) {
       rows.push_back({{"style", turnout.style},
                       {"issued", turnout.issued},
                       {"used", turnout.used},
                       {"counted", turnout.counted}});
     }
-    return rows.dump(2) + "\n";
+    return json_text(rows);
   }
   // Style ids need no quoting (docs/spec.md §8.2).
   std::string text = "style,registrar,issued,used,counted\n";

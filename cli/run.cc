@@ -7,8 +7,6 @@
 #include <map>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/box.h"
 #include "psephos/protocol/log_writer.h"
@@ -18,6 +16,7 @@
 
 #include "cli/common.h"
 #include "cli/csv.h"
+#include "cli/json.h"
 
 namespace psephos::cli {
 
@@ -480,7 +479,7 @@ Result<void> Rehearsal::compare_recount() const {
 
 void Rehearsal::print_summary() const {
   if (context_.json) {
-    nlohmann::ordered_json json;
+    Json json;
     json["record"] = options_.record;
     json["election"] = hex(result_.election_id);
     json["ballots"] = num_ballots_;
@@ -488,8 +487,8 @@ void Rehearsal::print_summary() const {
     for (const auto& [phase, seconds] : seconds_) {
       json["seconds"][phase] = seconds;
     }
-    json["result"] = nlohmann::ordered_json::parse(protocol::result_json(*manifest_, result_));
-    std::printf("%s\n", json.dump(2).c_str());
+    json["result"] = Json::parse(protocol::result_json(*manifest_, result_));
+    print_json(json);
     return;
   }
   std::printf("%s\nId: %s\n", manifest_->title.c_str(), hex(result_.election_id).c_str());
@@ -502,9 +501,9 @@ void Rehearsal::print_summary() const {
     for (const protocol::OpenedUnit& unit : result_.contests[c]) {
       std::string styles;
       for (const std::uint32_t style : unit.styles) {
-        styles += " " + manifest_->styles[style].id;
+        styles += (styles.empty() ? "" : ", ") + manifest_->styles[style].id;
       }
-      std::printf("  %llu ballots (%s )\n", static_cast<unsigned long long>(unit.counted),
+      std::printf("  %llu ballots (%s)\n", static_cast<unsigned long long>(unit.counted),
                   styles.c_str());
       for (std::size_t o = 0; o < unit.totals.size(); ++o) {
         std::printf("  %10llu  %s\n", static_cast<unsigned long long>(unit.totals[o]),

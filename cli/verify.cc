@@ -1,7 +1,6 @@
 // `psephos verify`: all fifteen checks over a record, as a table or as JSON.
-#include <nlohmann/json.hpp>
-
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/report.h"
 
@@ -34,7 +33,7 @@ std::string describe(const protocol::Fault& fault) {
 }  // namespace
 
 std::string report_json(const protocol::Report& report) {
-  nlohmann::ordered_json json;
+  Json json;
   json["accepted"] = report.accepted();
   json["title"] = report.title;
   json["election"] = hex(report.election_id);
@@ -42,9 +41,9 @@ std::string report_json(const protocol::Report& report) {
   json["counted"] = report.num_counted;
   json["challenges"] = report.num_challenges;
   json["issued"] = report.num_issued;
-  json["checks"] = nlohmann::ordered_json::array();
+  json["checks"] = Json::array();
   for (const protocol::CheckReport& check : report.checks) {
-    nlohmann::ordered_json entry;
+    Json entry;
     entry["id"] = id(check.check);
     entry["name"] = title(check.check);
     entry["status"] = name(check.status);
@@ -53,14 +52,14 @@ std::string report_json(const protocol::Report& report) {
       entry["why"] = check.why_not_run;
     }
     entry["num_faults"] = check.num_faults;
-    entry["faults"] = nlohmann::ordered_json::array();
+    entry["faults"] = Json::array();
     for (const protocol::Fault& fault : check.faults) {
       entry["faults"].push_back(
           {{"place", fault.place}, {"message", fault.message}, {"equation", fault.equation}});
     }
     json["checks"].push_back(std::move(entry));
   }
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(json);
 }
 
 std::string report_table(const protocol::Report& report) {
