@@ -110,7 +110,7 @@ Result<int> new_election(Context& context, const Options& options) {
   std::printf(
       "%s: %s\nroster of %u trustees: %s\neach now compares it and sends `trustee commit`\n",
       path.c_str(), manifest->title.c_str(), manifest->num_trustees(),
-      hex(log.roster()->digest()).c_str());
+      hex(log.ceremony()->roster_digest()).c_str());
   return kExitOk;
 }
 
@@ -122,7 +122,6 @@ bool may_be_added(protocol::MessageType type) {
     case MessageType::shares:
     case MessageType::confirm:
     case MessageType::complaint:
-    case MessageType::credential_key:
     case MessageType::decryption:
       return true;
     default:
@@ -143,7 +142,7 @@ Result<int> add_messages(Context& context, const Options& options) {
       if (!may_be_added(read[i].type)) {
         return fail(Errc::misuse, place + ": is a message of the type \"" +
                                       std::string(protocol::name(read[i].type)) +
-                                      "\"; only trustees' and registrars' are added");
+                                      "\"; only trustees' are added");
       }
       messages.emplace_back(std::move(place), read[i]);
     }
@@ -174,13 +173,9 @@ Result<int> open_polls(Context& context, const Options& options) {
   PSEPHOS_TRY(const auto box, read_box_card(options.box_card, manifest));
   std::vector<crypto::Ed25519PublicKey> registrar_logs;
   for (const RegistrarCard& card : cards) {
-    const std::string who = registrar_name(manifest, card.registrar);
     registrar_logs.push_back(card.log_key);
-    for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
-      // A registrar may have handed in its keys as messages before.
-      if (!draft.log().has_credential_key(card.registrar, style)) {
-        PSEPHOS_CHECK_OK(draft.add("card of " + who, card.credential_keys[style]));
-      }
+    for (const Message& key : card.credential_keys) {
+      PSEPHOS_CHECK_OK(draft.add("card of " + registrar_name(manifest, card.registrar), key));
     }
   }
   PSEPHOS_TRY(const Message opening,
@@ -393,7 +388,7 @@ Result<int> status(Context& context, const Options& options) {
   if (context.json) {
     Json out = {{"title", manifest.title},
                 {"manifest", hex(manifest.digest)},
-                {"roster", hex(log->roster()->digest())},
+                {"roster", hex(log->ceremony()->roster_digest())},
                 {"election", id.empty() ? Json() : Json(id)},
                 {"phase", name(log->phase())},
                 {"awaited", awaiting},
@@ -409,7 +404,7 @@ Result<int> status(Context& context, const Options& options) {
     return kExitOk;
   }
   std::printf("%s\nmanifest digest: %s\nroster digest: %s\n", manifest.title.c_str(),
-              hex(manifest.digest).c_str(), hex(log->roster()->digest()).c_str());
+              hex(manifest.digest).c_str(), hex(log->ceremony()->roster_digest()).c_str());
   if (!id.empty()) {
     std::printf("election id: %s\n", id.c_str());
   }

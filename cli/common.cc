@@ -34,7 +34,7 @@ std::string full_name(const CLI::App& app) {
 }
 
 void say_error(const Context& context, std::string_view message) {
-  complain("psephos " + context.command + ": " + std::string(message) + "\n");
+  complain("psephos " + context.command + ": " + printable(message) + "\n");
 }
 
 // Terminal is the controlling terminal, without echo while a password is typed. Signals by key are

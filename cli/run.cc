@@ -235,7 +235,7 @@ Result<void> Rehearsal::ceremony() {
   const auto round = [&](const auto& message_of) -> Result<void> {
     // Every trustee speaks about the state before the round's first message.
     std::vector<Message> messages;
-    for (const protocol::Trustee& trustee : trustees_) {
+    for (protocol::Trustee& trustee : trustees_) {
       PSEPHOS_TRY(Message message, message_of(trustee, *main_log_->ceremony()));
       messages.push_back(std::move(message));
     }
@@ -246,16 +246,12 @@ Result<void> Rehearsal::ceremony() {
   };
   using protocol::Ceremony;
   using protocol::Trustee;
-  PSEPHOS_CHECK_OK(
-      round([&](const Trustee& t, const Ceremony& c) { return t.commit(*manifest_, c); }));
-  PSEPHOS_CHECK_OK(
-      round([&](const Trustee& t, const Ceremony& c) { return t.reveal(*manifest_, c); }));
-  PSEPHOS_CHECK_OK(round([&](const Trustee& t, const Ceremony& c) {
-    return t.shares(*manifest_, c, context_.random);
-  }));
-  PSEPHOS_CHECK_OK(round([&](const Trustee& t, const Ceremony& c) {
-    return t.confirm(*manifest_, c, context_.random);
-  }));
+  PSEPHOS_CHECK_OK(round([&](Trustee& t, const Ceremony& c) { return t.commit(*manifest_, c); }));
+  PSEPHOS_CHECK_OK(round([&](Trustee& t, const Ceremony& c) { return t.reveal(*manifest_, c); }));
+  PSEPHOS_CHECK_OK(round(
+      [&](Trustee& t, const Ceremony& c) { return t.shares(*manifest_, c, context_.random); }));
+  PSEPHOS_CHECK_OK(round(
+      [&](Trustee& t, const Ceremony& c) { return t.confirm(*manifest_, c, context_.random); }));
   return publish();
 }
 

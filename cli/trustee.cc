@@ -45,7 +45,7 @@ Result<Trustee> load_trustee(const Context& context, const std::string& key) {
 // One round of the ceremony: the trustee's message about the record as it stands.
 enum class Round : std::uint8_t { commit, reveal, share, confirm };
 
-Result<Message> speak(Context& context, Round round, const Trustee& trustee,
+Result<Message> speak(Context& context, Round round, Trustee& trustee,
                       const protocol::MainLog& log) {
   const protocol::Manifest& manifest = log.manifest();
   const protocol::Ceremony& ceremony = *log.ceremony();
@@ -67,8 +67,14 @@ Result<int> run_round(Context& context, Round round, const Options& options) {
   PSEPHOS_CHECK_OK(check_new(std::span(&out, 1)));
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto log, load_main_log(context, record));
-  PSEPHOS_TRY(const Trustee trustee, load_trustee(context, options.key));
+  PSEPHOS_TRY(const Lock lock, Lock::acquire(options.key));
+  PSEPHOS_TRY(Trustee trustee, load_trustee(context, options.key));
   PSEPHOS_TRY(const Message message, in_file(options.record, speak(context, round, trustee, *log)));
+  // What this trustee binds itself to is remembered before the message is there to leave.
+  if (round == Round::commit || round == Round::confirm) {
+    PSEPHOS_CHECK_OK(
+        save_secret(context, "trustee", options.key, trustee.save(), Overwrite::replace));
+  }
   PSEPHOS_CHECK_OK(write_new_file(out, encode_messages({message})));
   if (message.type == protocol::MessageType::complaint) {
     PSEPHOS_TRY(const auto complaint,
@@ -84,7 +90,7 @@ Result<int> run_round(Context& context, Round round, const Options& options) {
         "roster digest: %s\nBefore the message leaves, hear from every other trustee that they see "
         "the "
         "same.\n",
-        hex(log->roster()->digest()).c_str());
+        hex(log->ceremony()->roster_digest()).c_str());
   }
   return kExitOk;
 }
@@ -98,6 +104,7 @@ Result<int> decrypt(Context& context, const Options& options) {
     return fail(Errc::misuse, options.record + ": holds no tally to decrypt yet (phase \"" +
                                   name(log->phase()) + "\")");
   }
+  PSEPHOS_TRY(const Lock lock, Lock::acquire(options.key));
   PSEPHOS_TRY(Trustee trustee, load_trustee(context, options.key));
   PSEPHOS_TRY(const auto audited, audit(context, record));
   std::vector<Message> messages;
@@ -110,7 +117,10 @@ Result<int> decrypt(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(
       save_secret(context, "trustee", options.key, trustee.save(), Overwrite::replace));
   PSEPHOS_CHECK_OK(write_new_file(out, encode_messages(messages)));
-  std::printf("the record passed the audit; %zu tallies decrypted\n", messages.size());
+  std::printf(
+      "the record passed the audit; %zu tallies decrypted\nclose digest: %s\nBefore the message "
+      "leaves, hear from every other trustee that they see the same.\n",
+      messages.size(), hex(audited.close_digest()).c_str());
   return kExitOk;
 }
 
@@ -192,7 +202,10 @@ void add_trustee(CLI::App& app, Context& context) {
       add_command(*group, "decrypt", "Audit the whole record, then decrypt its tallies",
                   "Get the record after `election tally`. The ballots are verified here first; a "
                   "record that fails\n"
-                  "is not decrypted. Hand the message to the authority.\n"
+                  "is not decrypted. Prints the digest of the close: compare it with the other "
+                  "trustees before the\n"
+                  "message goes to the authority, for two tallies that differ by a ballot would "
+                  "show that ballot.\n"
                   "Example: psephos trustee decrypt record --key trustee-1.key --out decrypt-1.msg",
                   *options);
   bind(*open, context, [options, &context] { return decrypt(context, *options); });

@@ -26,8 +26,8 @@ std::string column(std::string text, std::size_t width) {
 }
 
 std::string describe(const protocol::Fault& fault) {
-  return fault.place + ": " + fault.message +
-         (fault.equation.empty() ? "" : " (" + fault.equation + ")");
+  return printable(fault.place + ": " + fault.message +
+                   (fault.equation.empty() ? "" : " (" + fault.equation + ")"));
 }
 
 }  // namespace

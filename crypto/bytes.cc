@@ -145,6 +145,49 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+namespace {
+
+// The bytes of the control character that begins at `at`: 0 if there is none.
+std::size_t control_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  if (byte(at) < 0x20 || byte(at) == 0x7f) {
+    return 1;
+  }
+  // U+0080 … U+009F
+  const bool is_c1 =
+      byte(at) == 0xc2 && at + 1 < text.size() && byte(at + 1) >= 0x80 && byte(at + 1) < 0xa0;
+  return is_c1 ? 2 : 0;
+}
+
+}  // namespace
+
+bool has_control(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (control_at(text, i) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string printable(std::string_view text) {
+  const bool is_text = is_utf8(text);
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<std::uint8_t>(text[i]);
+    const std::size_t escaped =
+        is_text ? control_at(text, i) : (byte < 0x20 || byte > 0x7e ? 1 : 0);
+    if (escaped == 0) {
+      result += text[i++];
+      continue;
+    }
+    for (std::size_t k = 0; k < escaped; ++k) {
+      result += "\\x" + hex(as_bytes(text.substr(i++, 1)));
+    }
+  }
+  return result;
+}
+
 bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
 
 }  // namespace psephos

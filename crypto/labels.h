@@ -22,6 +22,11 @@ inline constexpr std::string_view kPoints = "points";
 inline constexpr std::string_view kCommitments = "commitments";
 inline constexpr std::string_view kC = "c";
 
+// Sealed shares (docs/spec.md §5.3).
+inline constexpr std::string_view kSealedShare = "sealed-share";
+inline constexpr std::string_view kContext = "context";
+inline constexpr std::string_view kReceiver = "receiver";
+
 // The ballot proof (docs/spec.md §4.3).
 inline constexpr std::string_view kBallot = "ballot";
 inline constexpr std::string_view kElection = "election";

@@ -11,12 +11,27 @@ Result<SealedShare> SealedShare::decode(Reader& in) {
   PSEPHOS_TRY(const ByteView ciphertext,
               in.raw(sealed.ciphertext.size(), "sealed share's ciphertext"));
   std::ranges::copy(ciphertext, sealed.ciphertext.begin());
+  PSEPHOS_TRY(sealed.proof, DiscreteLogProof::decode(in, 1));
   return sealed;
 }
 
 void SealedShare::encode(Writer& out) const {
   ephemeral.encode(out);
   out.raw(ciphertext);
+  proof.encode(out);
+}
+
+Transcript sealed_share_transcript(const Point& receiver, ByteView context) {
+  Transcript transcript(labels::kSealedShare);
+  transcript.absorb(labels::kContext, context);
+  transcript.absorb(labels::kReceiver, receiver.bytes());
+  return transcript;
+}
+
+Result<void> verify(const SealedShare& sealed, const Point& receiver, ByteView context,
+                    const Evaluator& evaluator) {
+  return verify({.bases = {Point::base()}, .points = {sealed.ephemeral}}, sealed.proof,
+                sealed_share_transcript(receiver, context), evaluator);
 }
 
 Result<std::array<std::uint8_t, 32>> open_public(const SealedShare& sealed, const Point& receiver,

@@ -1,5 +1,7 @@
 #include "psephos/crypto/sealed_box_secret.h"
 
+#include "psephos/crypto/discrete_log_prover.h"
+
 #include "crypto/declassify.h"
 #include "crypto/share_key.h"
 
@@ -25,6 +27,8 @@ SealedShare seal(const SecretBytes<32>& content, const Point& receiver, ByteView
                     data.data(), data.size(), nullptr, kShareNonce.data(),
                     key.expose_secret().data()) == 0 &&
                 size == sealed.ciphertext.size());
+  sealed.proof = prove({.bases = {Point::base()}, .points = {sealed.ephemeral}}, e,
+                       sealed_share_transcript(receiver, context), random);
   return sealed;
 }
 

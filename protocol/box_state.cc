@@ -19,14 +19,6 @@ Digest32 digest_of(const crypto::EncryptedBallot& ballot) {
 
 }  // namespace
 
-std::size_t BoxState::KeyHash::operator()(const Key& key) const noexcept {
-  std::uint64_t hash = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    hash = hash << 8 | key[i];
-  }
-  return static_cast<std::size_t>(hash);
-}
-
 BoxState::BoxState(const Election& election, std::uint32_t shard)
     : election_(&election), shard_(shard), used_(election.manifest().num_styles()) {}
 
@@ -63,6 +55,10 @@ std::expected<BoxState::Taken, Fault> BoxState::append(std::uint64_t index, cons
       return refuse(Check::one_ballot,
                     "this credential has voted already and the manifest allows no second ballot");
     }
+    if (is_ballot && voter.ballots >= manifest.max_ballots) {
+      return refuse(Check::one_ballot, "the manifest allows a credential no more than " +
+                                           std::to_string(manifest.max_ballots) + " ballots");
+    }
     if (encrypted.sequence <= voter.last_sequence) {
       return refuse(Check::one_ballot,
                     "sequence " + std::to_string(encrypted.sequence) + " is not larger than " +
@@ -86,6 +82,7 @@ std::expected<BoxState::Taken, Fault> BoxState::append(std::uint64_t index, cons
       taken.superseded = voter.ballot_plus_one - 1;
     }
     voter.ballot_plus_one = index + 1;
+    ++voter.ballots;
   } else {
     ++voter.challenges;
     ++num_challenges_;

@@ -151,24 +151,25 @@ Transcript possession_transcript(const Manifest& manifest, std::uint32_t trustee
   return transcript;
 }
 
-Transcript complaint_transcript(const Manifest& manifest, std::uint32_t complainant,
+Transcript complaint_transcript(const Digest32& roster, std::uint32_t complainant,
                                 std::uint32_t accused) {
   Transcript transcript(labels::kComplaint);
-  transcript.absorb(labels::kManifest, manifest.digest);
+  transcript.absorb(labels::kRosterDigest, roster);
   transcript.absorb_u32(labels::kComplainant, complainant);
   transcript.absorb_u32(labels::kAccused, accused);
   return transcript;
 }
 
-Bytes seal_context(const Manifest& manifest, std::uint32_t sender, std::uint32_t receiver) {
+Bytes seal_context(const Digest32& roster, std::uint32_t sender, std::uint32_t receiver) {
   Writer out;
-  out.raw(manifest.digest).u32(sender).u32(receiver);
+  out.raw(roster).u32(sender).u32(receiver);
   return std::move(out).take();
 }
 
 Ceremony::Ceremony(std::shared_ptr<const Manifest> manifest, Roster roster)
     : manifest_(std::move(manifest)),
       roster_(std::move(roster)),
+      roster_digest_(roster_.digest(*manifest_)),
       commits_(roster_.trustees.size()),
       reveals_(roster_.trustees.size()),
       shares_(roster_.trustees.size()),
@@ -177,8 +178,8 @@ Ceremony::Ceremony(std::shared_ptr<const Manifest> manifest, Roster roster)
 
 std::expected<void, Fault> Ceremony::append(const Message& message,
                                             const crypto::Evaluator& evaluator) {
-  if (message.context != manifest_->digest) {
-    return refuse(Check::trustees, "the message is of another manifest");
+  if (message.context != roster_digest_) {
+    return refuse(Check::trustees, name_of(message) + ": is of another roster");
   }
   if (message.sender < 1 || message.sender > roster_.trustees.size()) {
     return refuse(Check::trustees, "there is no " + trustee(message.sender));
@@ -200,7 +201,7 @@ std::expected<void, Fault> Ceremony::append(const Message& message,
     case MessageType::reveal:
       return append_reveal(message, evaluator);
     case MessageType::shares:
-      return append_shares(message);
+      return append_shares(message, evaluator);
     case MessageType::confirm:
       return append_confirm(message);
     default:
@@ -246,10 +247,22 @@ std::expected<void, Fault> Ceremony::append_reveal(const Message& message,
   return {};
 }
 
-std::expected<void, Fault> Ceremony::append_shares(const Message& message) {
+std::expected<void, Fault> Ceremony::append_shares(const Message& message,
+                                                   const crypto::Evaluator& evaluator) {
   auto shares = Shares::decode(message.payload, *manifest_, message.sender);
   if (!shares.has_value()) {
     return refuse(Check::trustees, name_of(message) + ": " + shares.error().message);
+  }
+  for (const auto& [receiver, share] : shares->to) {
+    if (const auto proved =
+            crypto::verify(share, roster_.trustees[receiver - 1].transport,
+                           seal_context(roster_digest_, message.sender, receiver), evaluator);
+        !proved.has_value()) {
+      return refuse(
+          Check::trustees,
+          name_of(message) + ": share for " + trustee(receiver) + ": " + proved.error().message,
+          "proof of the seal");
+    }
   }
   shares_[message.sender - 1] = *std::move(shares);
   finish_message(message);
@@ -288,7 +301,8 @@ Ceremony::Verdict Ceremony::judge(std::uint32_t complainant, const Complaint& co
   const SealedShare& sealed = *sealed_share(complaint.accused, complainant);
   const auto proved = crypto::verify(
       {.bases = {Point::base(), sealed.ephemeral}, .points = {receiver, complaint.shared_point}},
-      complaint.proof, complaint_transcript(*manifest_, complainant, complaint.accused), evaluator);
+      complaint.proof, complaint_transcript(roster_digest_, complainant, complaint.accused),
+      evaluator);
   if (!proved.has_value()) {
     return {complainant, "its complaint against " + trustee(complaint.accused) +
                              " does not prove the shared point"};
@@ -296,7 +310,7 @@ Ceremony::Verdict Ceremony::judge(std::uint32_t complainant, const Complaint& co
   const std::string share = "its share for " + trustee(complainant);
   const auto content =
       crypto::open_public(sealed, receiver, complaint.shared_point,
-                          seal_context(*manifest_, complaint.accused, complainant));
+                          seal_context(roster_digest_, complaint.accused, complainant));
   if (!content.has_value()) {
     return {complaint.accused, share + " does not open"};
   }

@@ -143,14 +143,6 @@ Bytes Issuance::encode() const {
   return std::move(out).take();
 }
 
-std::size_t IssuanceState::DigestHash::operator()(const Digest32& digest) const noexcept {
-  std::uint64_t hash = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    hash = hash << 8 | digest[i];
-  }
-  return static_cast<std::size_t>(hash);
-}
-
 IssuanceState::IssuanceState(const Manifest& manifest)
     : manifest_(&manifest), issued_(manifest.num_styles()) {}
 

@@ -9,6 +9,8 @@ namespace psephos::protocol::labels {
 
 // Prefixes of what is hashed or signed.
 inline constexpr std::string_view kMessage = "psephos/v1/message";
+inline constexpr std::string_view kRoster = "psephos/v1/roster";
+inline constexpr std::string_view kClose = "psephos/v1/close";
 inline constexpr std::string_view kElectionId = "psephos/v1/election";
 inline constexpr std::string_view kLog = "psephos/v1/log/";
 inline constexpr std::string_view kCredentialMessage = "psephos/v1/credential";
@@ -25,6 +27,7 @@ inline constexpr std::string_view kChallengedBallot = "challenged-ballot";
 
 // Labels in transcripts.
 inline constexpr std::string_view kManifest = "manifest";
+inline constexpr std::string_view kRosterDigest = "roster";
 inline constexpr std::string_view kTrustee = "trustee";
 inline constexpr std::string_view kCommitments = "commitments";
 inline constexpr std::string_view kComplainant = "complainant";

@@ -129,17 +129,19 @@ Result<crypto::LogProof> LogReader::proof(std::uint64_t index) const {
   return proof;
 }
 
-std::vector<std::string> LogReader::files() const {
-  std::vector<std::string> files = {in_log(log_, "checkpoint")};
+void LogReader::for_each_file(const std::function<bool(const std::string& file)>& visit) const {
+  if (!visit(in_log(log_, "checkpoint"))) {
+    return;
+  }
   for (const crypto::TileShape& shape : crypto::tile_shapes(tree().size)) {
     for (std::uint64_t i = 0; i < num_tiles(shape); ++i) {
-      files.push_back(in_log(log_, crypto::tile_path(shape.level, tile_id(i, shape))));
-      if (shape.level == 0) {
-        files.push_back(in_log(log_, crypto::bundle_path(tile_id(i, shape))));
+      const crypto::TileId id = tile_id(i, shape);
+      if (!visit(in_log(log_, crypto::tile_path(shape.level, id))) ||
+          (shape.level == 0 && !visit(in_log(log_, crypto::bundle_path(id))))) {
+        return;
       }
     }
   }
-  return files;
 }
 
 Result<ByteView> payload_of(ByteView entry) {

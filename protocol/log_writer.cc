@@ -1,6 +1,7 @@
 #include "psephos/protocol/log_writer.h"
 
 #include <algorithm>
+#include <set>
 
 #include "psephos/crypto/hash.h"
 
@@ -68,14 +69,14 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
   }));
 
   // Files beyond the checkpoint are what a machine that died left behind.
-  std::vector<std::string> needed = reader.files();
-  std::ranges::sort(needed);
+  std::set<std::string> needed;
+  reader.for_each_file([&](const std::string& file) { return needed.insert(file).second; });
   PSEPHOS_TRY(const std::vector<std::string> present, store.list());
   for (const std::string& path : present) {
     if (!path.starts_with(writer.log_ + "/")) {
       continue;
     }
-    if (!std::ranges::binary_search(needed, path)) {
+    if (!needed.contains(path)) {
       PSEPHOS_CHECK_OK(store.remove(path));
     } else if (is_partial(path)) {
       writer.published_partials_.push_back(path);

@@ -158,7 +158,9 @@ MainLog::MainLog(std::shared_ptr<const Manifest> manifest, const crypto::Evaluat
 
 std::expected<void, Fault> MainLog::append(const Message& message) {
   const std::string type(name(message.type));
-  if (message.type <= MessageType::opening) {
+  if (is_of_ceremony(message.type)) {
+    // The ceremony looks at the context itself.
+  } else if (message.type <= MessageType::opening) {
     if (message.context != manifest_->digest) {
       return refuse(Check::record, type + ": the context is not the manifest's digest");
     }
@@ -247,6 +249,7 @@ std::expected<void, Fault> MainLog::append_opening(const Message& message) {
   if (!opening.has_value()) {
     return refuse(Check::record, "opening: " + opening.error().message);
   }
+  PSEPHOS_CHECK_OK(check_authority(message, roster_->authority));
   if (opening->roster != *roster_) {
     return refuse(Check::trustees, "opening: its keys are not the roster's");
   }
@@ -262,7 +265,6 @@ std::expected<void, Fault> MainLog::append_opening(const Message& message) {
   if (!election.has_value()) {
     return refuse(Check::registrars, "opening: " + election.error().message);
   }
-  PSEPHOS_CHECK_OK(check_authority(message, roster_->authority));
   election_ = *std::move(election);
   phase_ = Phase::opened;
   return {};

@@ -25,21 +25,24 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::size_t kMaxTextBytes = 256;
+// Ballots of one credential with "revote": "last". Bounded, for each costs every verifier a proof.
+constexpr std::uint32_t kDefaultBallots = 10;
+constexpr std::uint32_t kMaxBallots = 1000;
 constexpr std::uint64_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kMaxVoters = std::uint64_t{1} << 40;
 // What a total must stay below to be found (docs/spec.md §8.2).
 constexpr std::uint64_t kTotalLimit = std::uint64_t{1} << 44;
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
 // A piece of the file as it may stand in a message, without and with quotes.
-std::string printable(std::string_view text) {
+std::string excerpt(std::string_view text) {
   constexpr std::size_t kMax = 64;
-  std::string result(text.substr(0, kMax));
-  std::ranges::replace_if(result, is_control, '?');
-  return result + (text.size() > kMax ? "…" : "");
+  std::size_t size = std::min(text.size(), kMax);
+  while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) {
+    --size;  // not in the middle of a character
+  }
+  return printable(text.substr(0, size)) + (text.size() > kMax ? "…" : "");
 }
-std::string shown(std::string_view text) { return "\"" + printable(text) + "\""; }
+std::string shown(std::string_view text) { return "\"" + excerpt(text) + "\""; }
 
 std::string member_path(const std::string& object, std::string_view key) {
   return object.empty() ? std::string(key) : object + "." + std::string(key);
@@ -75,7 +78,7 @@ class StrictTree final : public nlohmann::json_sax<json> {
                     "the key " + shown(key) + " occurs twice");
     }
     slot_ = &*place;
-    slot_path_ = member_path(open_.back().path, printable(key));
+    slot_path_ = member_path(open_.back().path, excerpt(key));
     return true;
   }
   bool parse_error(std::size_t position, const std::string& /*last_token*/,
@@ -194,7 +197,7 @@ class Field {
       return refuse("has " + std::to_string(text.size()) + " bytes, must have 1 to " +
                     std::to_string(max_bytes));
     }
-    if (std::ranges::any_of(text, is_control)) {
+    if (has_control(text)) {
       return refuse("holds a control character");
     }
     return text;
@@ -527,10 +530,15 @@ Result<Manifest> Manifest::parse(ByteView file) {
   }
 
   const Field box = root["box"];
-  PSEPHOS_CHECK_OK(box.object({"shards", "revote", "challenges"}));
+  PSEPHOS_CHECK_OK(box.object({"shards", "revote", "challenges"}, {"ballots"}));
   PSEPHOS_TRY(manifest.shards, box["shards"].u32(1, 256));
   PSEPHOS_TRY(const std::size_t revote, box["revote"].choice({"first", "last"}));
   manifest.revote = revote == 0 ? Revote::first : Revote::last;
+  manifest.max_ballots = manifest.revote == Revote::first ? 1 : kDefaultBallots;
+  if (box.has("ballots")) {
+    PSEPHOS_TRY(manifest.max_ballots,
+                box["ballots"].u32(1, manifest.revote == Revote::first ? 1 : kMaxBallots));
+  }
   PSEPHOS_TRY(manifest.max_challenges, box["challenges"].u32(0, 1000));
 
   const Field tally = root["tally"];

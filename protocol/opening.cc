@@ -163,7 +163,9 @@ Bytes Roster::encode() const {
   return std::move(out).take();
 }
 
-Digest32 Roster::digest() const { return crypto::sha256({encode()}); }
+Digest32 Roster::digest(const Manifest& manifest) const {
+  return crypto::sha256({as_bytes(labels::kRoster), manifest.digest, encode()});
+}
 
 Result<Opening> Opening::decode(ByteView payload, const Manifest& manifest) {
   Reader in(payload);

@@ -1,7 +1,9 @@
 #include "psephos/protocol/trustee.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "psephos/crypto/discrete_log_prover.h"
@@ -79,19 +81,22 @@ Result<Trustee> Trustee::load(const SecretBuffer& content) {
   const std::size_t reveal_size =
       Point::kSize * threshold + crypto::DiscreteLogProof::encoded_size(1);
   PSEPHOS_TRY(const ByteView reveal, in.raw(reveal_size, "reveal"));
-  PSEPHOS_TRY(const std::uint8_t has_served, in.u8("served"));
-  if (has_served > 1) {
-    return fail(Errc::malformed, "trustee file: a flag is neither 0 nor 1");
-  }
-  std::optional<Digest32> served;
-  if (has_served == 1) {
-    PSEPHOS_TRY(served, in.digest("served"));
+  std::array<std::optional<Digest32>, 3> bound;
+  for (std::optional<Digest32>& digest : bound) {
+    PSEPHOS_TRY(const std::uint8_t is_there, in.u8("flag"));
+    if (is_there > 1) {
+      return fail(Errc::malformed, "trustee file: a flag is neither 0 nor 1");
+    }
+    if (is_there == 1) {
+      PSEPHOS_TRY(digest, in.digest("what the trustee is bound to"));
+    }
   }
   PSEPHOS_CHECK_OK(in.finish("trustee file"));
   Trustee trustee(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(identity),
                   std::move(transport), crypto::SecretPolynomial(std::move(coefficients)),
                   Bytes(reveal.begin(), reveal.end()));
-  trustee.served_ = served;
+  std::tie(trustee.roster_, trustee.confirmed_, trustee.served_) =
+      std::tie(bound[0], bound[1], bound[2]);
   return trustee;
 }
 
@@ -104,9 +109,11 @@ SecretBuffer Trustee::save() const {
     out.raw(coefficient.expose_secret());
   }
   out.raw(reveal_);
-  out.u8(served_.has_value() ? 1 : 0);
-  if (served_.has_value()) {
-    out.raw(*served_);
+  for (const std::optional<Digest32>& digest : {roster_, confirmed_, served_}) {
+    out.u8(digest.has_value() ? 1 : 0);
+    if (digest.has_value()) {
+      out.raw(*digest);
+    }
   }
   return std::move(out).take();
 }
@@ -126,23 +133,39 @@ Result<void> Trustee::belongs_to(const Manifest& manifest, const Ceremony& cerem
   return {};
 }
 
-Result<Message> Trustee::commit(const Manifest& manifest, const Ceremony& ceremony) const {
+Result<void> Trustee::is_committed_to(const Manifest& manifest, const Ceremony& ceremony) const {
+  PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
+  if (roster_ != ceremony.roster_digest()) {
+    return fail(Errc::misuse, name_of(index_) +
+                                  " has not committed under this roster. If it has under another, "
+                                  "find out why there are two");
+  }
+  return {};
+}
+
+Result<Message> Trustee::commit(const Manifest& manifest, const Ceremony& ceremony) {
   PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
   PSEPHOS_CHECK_OK(check_round(ceremony, Ceremony::Round::commit, index_, "commit"));
+  if (roster_.has_value() && *roster_ != ceremony.roster_digest()) {
+    return fail(Errc::misuse, name_of(index_) +
+                                  " has committed under another roster before. Find out why there "
+                                  "are two; a new election needs new keys");
+  }
+  roster_ = ceremony.roster_digest();
   const Digest32 digest = crypto::sha256({reveal_});
-  return sign_message(MessageType::commit, manifest_digest_, index_,
-                      Bytes(digest.begin(), digest.end()), identity_);
+  return sign_message(MessageType::commit, *roster_, index_, Bytes(digest.begin(), digest.end()),
+                      identity_);
 }
 
 Result<Message> Trustee::reveal(const Manifest& manifest, const Ceremony& ceremony) const {
-  PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
+  PSEPHOS_CHECK_OK(is_committed_to(manifest, ceremony));
   PSEPHOS_CHECK_OK(check_round(ceremony, Ceremony::Round::reveal, index_, "reveal"));
-  return sign_message(MessageType::reveal, manifest_digest_, index_, reveal_, identity_);
+  return sign_message(MessageType::reveal, *roster_, index_, reveal_, identity_);
 }
 
 Result<Message> Trustee::shares(const Manifest& manifest, const Ceremony& ceremony,
                                 Random& random) const {
-  PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
+  PSEPHOS_CHECK_OK(is_committed_to(manifest, ceremony));
   PSEPHOS_CHECK_OK(check_round(ceremony, Ceremony::Round::shares, index_, "shares"));
   Shares shares;
   for (std::uint32_t j = 1; j <= manifest.num_trustees(); ++j) {
@@ -153,17 +176,17 @@ Result<Message> Trustee::shares(const Manifest& manifest, const Ceremony& ceremo
     SecretBytes<32> content;
     std::ranges::copy(share.expose_secret(), content.expose_secret().begin());
     shares.to.emplace(j, crypto::seal(content, ceremony.roster().trustees[j - 1].transport,
-                                      seal_context(manifest, index_, j), random));
+                                      seal_context(*roster_, index_, j), random));
   }
-  return sign_message(MessageType::shares, manifest_digest_, index_, shares.encode(), identity_);
+  return sign_message(MessageType::shares, *roster_, index_, shares.encode(), identity_);
 }
 
-Result<SecretScalar> Trustee::opened_share(const Manifest& manifest, const Ceremony& ceremony,
-                                           std::uint32_t sender) const {
+Result<SecretScalar> Trustee::opened_share(const Ceremony& ceremony, std::uint32_t sender) const {
   const crypto::SealedShare* sealed = ceremony.sealed_share(sender, index_);
   PSEPHOS_CHECK(sealed != nullptr);
-  PSEPHOS_TRY(const SecretBytes<32> content,
-              crypto::open(*sealed, transport_, seal_context(manifest, sender, index_)));
+  PSEPHOS_TRY(
+      const SecretBytes<32> content,
+      crypto::open(*sealed, transport_, seal_context(ceremony.roster_digest(), sender, index_)));
   PSEPHOS_TRY(SecretScalar share, SecretScalar::decode(content.expose_secret()));
   if (!fits(share, ceremony.reveals()[sender - 1]->commitments, index_)) {
     return fail(Errc::rejected,
@@ -173,11 +196,18 @@ Result<SecretScalar> Trustee::opened_share(const Manifest& manifest, const Cerem
 }
 
 Result<Message> Trustee::confirm(const Manifest& manifest, const Ceremony& ceremony,
-                                 Random& random) const {
-  PSEPHOS_CHECK_OK(belongs_to(manifest, ceremony));
+                                 Random& random) {
+  PSEPHOS_CHECK_OK(is_committed_to(manifest, ceremony));
   PSEPHOS_CHECK_OK(check_round(ceremony, Ceremony::Round::confirm, index_, "confirm"));
+  const Digest32 digest = ceremony.digest();
+  if (confirmed_.has_value() && *confirmed_ != digest) {
+    return fail(Errc::misuse, name_of(index_) +
+                                  " has judged other messages of this ceremony before. Find out "
+                                  "why there are two main logs");
+  }
+  confirmed_ = digest;
   for (std::uint32_t i = 1; i <= manifest.num_trustees(); ++i) {
-    if (i == index_ || opened_share(manifest, ceremony, i).has_value()) {
+    if (i == index_ || opened_share(ceremony, i).has_value()) {
       continue;
     }
     const Point& ephemeral = ceremony.sealed_share(i, index_)->ephemeral;
@@ -185,21 +215,22 @@ Result<Message> Trustee::confirm(const Manifest& manifest, const Ceremony& cerem
         .accused = i, .shared_point = crypto::multiply(transport_, ephemeral), .proof = {}};
     complaint.proof = crypto::prove({.bases = {Point::base(), ephemeral},
                                      .points = {public_keys().transport, complaint.shared_point}},
-                                    transport_, complaint_transcript(manifest, index_, i), random);
-    return sign_message(MessageType::complaint, manifest_digest_, index_, complaint.encode(),
-                        identity_);
+                                    transport_, complaint_transcript(*roster_, index_, i), random);
+    return sign_message(MessageType::complaint, *roster_, index_, complaint.encode(), identity_);
   }
-  const Digest32 digest = ceremony.digest();
-  return sign_message(MessageType::confirm, manifest_digest_, index_,
-                      Bytes(digest.begin(), digest.end()), identity_);
+  return sign_message(MessageType::confirm, *roster_, index_, Bytes(digest.begin(), digest.end()),
+                      identity_);
 }
 
 Result<Message> Trustee::decrypt(const AuditedBallots& audited, std::uint32_t tally,
                                  Random& random) {
   const MainLog& log = audited.main_log();
   const Ceremony& ceremony = *log.ceremony();
-  PSEPHOS_CHECK_OK(belongs_to(log.manifest(), ceremony));
-  const Digest32 close = crypto::sha256({audited.election().id(), log.close()->encode()});
+  PSEPHOS_CHECK_OK(is_committed_to(log.manifest(), ceremony));
+  if (confirmed_ != ceremony.digest()) {
+    return fail(Errc::misuse, name_of(index_) + " has not confirmed this key ceremony");
+  }
+  const Digest32 close = audited.close_digest();
   if (served_.has_value() && *served_ != close) {
     return fail(
         Errc::misuse,
@@ -214,7 +245,7 @@ Result<Message> Trustee::decrypt(const AuditedBallots& audited, std::uint32_t ta
     if (i == index_) {
       continue;
     }
-    PSEPHOS_TRY(const SecretScalar share, opened_share(log.manifest(), ceremony, i));
+    PSEPHOS_TRY(const SecretScalar share, opened_share(ceremony, i));
     sum = sum + share;
   }
   PSEPHOS_TRY(

@@ -38,6 +38,12 @@ using Digest32 = std::array<std::uint8_t, 32>;
 // is_utf8 tells whether the text is well-formed UTF-8 (no surrogates, no overlong forms).
 [[nodiscard]] bool is_utf8(std::string_view text);
 
+// printable is the text as it may stand in a message: each control character (below U+0020, U+007F
+// to U+009F) escaped as \xNN bytes, and every byte from 0x7f on if the text is not UTF-8. What
+// comes from a record could otherwise steer the terminal that shows it.
+[[nodiscard]] std::string printable(std::string_view text);
+[[nodiscard]] bool has_control(std::string_view text);
+
 // equal compares two public byte strings.
 [[nodiscard]] bool equal(ByteView a, ByteView b);
 

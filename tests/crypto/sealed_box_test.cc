@@ -116,7 +116,10 @@ TEST(SealedBox, AnyChangedBitIsRejected) {
     bad[bit / 8] = static_cast<std::uint8_t>(bad[bit / 8] ^ (1U << (bit % 8)));
     Reader in(bad);
     const auto decoded = SealedShare::decode(in);
-    EXPECT_FALSE(decoded.has_value() && opened(c, *decoded, kContext).has_value()) << bit;
+    const bool proved = decoded.has_value() &&
+                        verify(*decoded, c.receiver, kContext, IndividualEvaluator()).has_value();
+    // The ciphertext is not the proof's to protect, nor the proof the ciphertext's.
+    EXPECT_FALSE(proved && opened(c, *decoded, kContext).has_value()) << bit;
   }
 }
 
@@ -134,6 +137,30 @@ TEST(SealedBox, OtherContextsReceiversAndPointsAreRejected) {
   SealedShare moved = c.sealed;
   moved.ephemeral = make_case(random).sealed.ephemeral;
   EXPECT_FALSE(opened(c, moved, kContext).has_value());
+}
+
+TEST(SealedBox, ProvesWhoSealedItForWhom) {
+  test::SeededRandom random;
+  const IndividualEvaluator evaluator;
+  const Case c = make_case(random);
+  EXPECT_TRUE(verify(c.sealed, c.receiver, kContext, evaluator).has_value());
+  const auto refused = [&](const SealedShare& sealed, const Point& receiver, ByteView context) {
+    const auto proved = verify(sealed, receiver, context, evaluator);
+    return !proved.has_value() && proved.error().code == Errc::rejected;
+  };
+  EXPECT_TRUE(refused(c.sealed, c.receiver, as_bytes("ceremony 1, from 3, to 2")));
+  EXPECT_TRUE(refused(c.sealed, c.receiver, {}));
+  EXPECT_TRUE(refused(c.sealed, random_point(random), kContext));
+  // Someone else's ephemeral point cannot be sent on, neither with its proof nor with one's own.
+  const Case other = make_case(random);
+  SealedShare copied = c.sealed;
+  copied.ephemeral = other.sealed.ephemeral;
+  EXPECT_TRUE(refused(copied, c.receiver, kContext));
+  copied.ephemeral = c.sealed.ephemeral + other.sealed.ephemeral;
+  EXPECT_TRUE(refused(copied, c.receiver, kContext));
+  copied = c.sealed;
+  copied.proof = other.sealed.proof;
+  EXPECT_TRUE(refused(copied, c.receiver, kContext));
 }
 
 TEST(SealedBox, DecodeRefusesIdentityAndTruncation) {

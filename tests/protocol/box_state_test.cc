@@ -121,6 +121,18 @@ TEST(BoxState, LastBallotCounts) {
   EXPECT_EQ(log.state.num_challenges(), 0U);
 }
 
+TEST(BoxState, BallotsOfACredentialAreBounded) {
+  Log log(election("last"));
+  const std::uint32_t most = election("last").election->manifest().max_ballots;
+  ASSERT_EQ(most, 10U);
+  for (std::uint32_t i = 0; i < most; ++i) {
+    EXPECT_TRUE(log.append(ballot(1, i)).starts_with("taken")) << i;
+  }
+  EXPECT_EQ(log.append(ballot(1, most)),
+            "V9: the manifest allows a credential no more than 10 ballots");
+  EXPECT_EQ(log.append(ballot(2, 0)), "taken");
+}
+
 TEST(BoxState, SequencesStartAnywhereAndEndAtTheTop) {
   Log log(election("last"));
   EXPECT_EQ(log.append(ballot(1, 41)), "taken");

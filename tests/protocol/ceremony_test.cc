@@ -141,15 +141,15 @@ TEST(Ceremony, RefusesStrangersAndForgedSenders) {
     const Message good = play.of_round(1);
     ASSERT_EQ(good.type, type);
     for (const std::uint32_t sender : {0U, 4U, 0xffffffffU}) {
-      const Fault fault = play.fault_of(sign_message(type, play.manifest->digest, sender,
-                                                     good.payload, play.secrets[0].identity));
+      const Fault fault = play.fault_of(
+          sign_message(type, good.context, sender, good.payload, play.secrets[0].identity));
       EXPECT_EQ(fault.check, Check::trustees);
       EXPECT_EQ(fault.message, "there is no trustee " + std::to_string(sender));
     }
     Message forged = good;
     forged.sender = 2;
     EXPECT_EQ(play.fault_of(forged).equation, "signature");
-    forged = sign_message(type, play.manifest->digest, 2, good.payload, play.secrets[0].identity);
+    forged = sign_message(type, good.context, 2, good.payload, play.secrets[0].identity);
     EXPECT_EQ(play.fault_of(forged).equation, "signature");
     for (std::uint32_t sender = 1; sender <= 3; ++sender) {
       play.say(play.of_round(sender));
@@ -157,20 +157,22 @@ TEST(Ceremony, RefusesStrangersAndForgedSenders) {
   }
 }
 
-TEST(Ceremony, RefusesMessagesOfAnotherManifest) {
+TEST(Ceremony, RefusesMessagesOfAnotherRoster) {
   Play play;
-  const auto other = test::make_manifest({.title = "Another election"});
+  Play other({.keys = 1});
   play.to(Round::commit);
+  other.to(Round::commit);
+  ASSERT_EQ(play.manifest->digest, other.manifest->digest);
+  const Digest32& roster = other.log.ceremony()->roster_digest();
   for (const MessageType type : kTypes) {
     const Message good = play.of_round(1);
-    const Message replay =
-        sign_message(type, other->digest, 1, good.payload, play.secrets[0].identity);
-    EXPECT_EQ(play.fault_of(replay).check, Check::record);
-    Ceremony alone = *play.log.ceremony();
-    const auto taken = alone.append(replay, play.evaluator);
-    ASSERT_FALSE(taken.has_value());
-    EXPECT_EQ(taken.error().check, Check::trustees);
-    EXPECT_EQ(taken.error().message, "the message is of another manifest");
+    EXPECT_EQ(good.context, play.log.ceremony()->roster_digest());
+    for (const Digest32& context : {roster, play.manifest->digest}) {
+      const Message replay = sign_message(type, context, 1, good.payload, play.secrets[0].identity);
+      const Fault fault = play.fault_of(replay);
+      EXPECT_EQ(fault.check, Check::trustees);
+      EXPECT_EQ(fault.message, std::string(name(type)) + " of trustee 1: is of another roster");
+    }
     for (std::uint32_t sender = 1; sender <= 3; ++sender) {
       play.say(play.of_round(sender));
     }
@@ -313,7 +315,7 @@ crypto::SealedShare seal_bytes(Play& play, ByteView content) {
   SecretBytes<32> secret;
   std::ranges::copy(content, secret.expose_secret().begin());
   return crypto::seal(secret, play.trustees[1].public_keys().transport,
-                      seal_context(*play.manifest, 1, 2), play.random);
+                      seal_context(play.log.ceremony()->roster_digest(), 1, 2), play.random);
 }
 
 void expect_convicted(const std::function<crypto::SealedShare(Play&)>& deal,
@@ -360,16 +362,53 @@ TEST(Complaint, ConvictsADealerWhoseSealDoesNotOpen) {
       "its share for trustee 2 does not open");
 }
 
-TEST(Complaint, ConvictsADealerWhoSealedForAnotherContext) {
-  expect_convicted(
-      [](Play& play) {
-        SecretBytes<32> secret;
-        std::ranges::copy(play.secrets[0].polynomial.share(2).expose_secret(),
-                          secret.expose_secret().begin());
-        return crypto::seal(secret, play.trustees[1].public_keys().transport,
-                            seal_context(*play.manifest, 3, 2), play.random);
+// The fault of trustee 1's shares, with a deal for trustee 2 that must not get into the log.
+Fault fault_of_deal(Play& play, const std::function<crypto::SealedShare(const Shares&)>& deal) {
+  Shares shares = must(Shares::decode(play.of_round(1).payload, *play.manifest, 1));
+  shares.to.at(2) = deal(shares);
+  return play.fault_of(play.signed_by_sender(MessageType::shares, 1, shares.encode()));
+}
+
+TEST(Shares, MustBeSealedByTheirSenderForTheirReceiver) {
+  Play play;
+  play.to(Round::shares);
+  play.say(play.of_round(3));
+  const Digest32 roster = play.log.ceremony()->roster_digest();
+  const Point transport = play.trustees[1].public_keys().transport;
+  const auto seal_for = [&](const Point& receiver, const Bytes& context) {
+    SecretBytes<32> secret;
+    std::ranges::copy(play.secrets[0].polynomial.share(2).expose_secret(),
+                      secret.expose_secret().begin());
+    return crypto::seal(secret, receiver, context, play.random);
+  };
+  const std::vector<std::function<crypto::SealedShare(const Shares&)>> deals = {
+      // What trustee 3 sealed for trustee 2: a complaint about it would open trustee 3's share.
+      [&](const Shares&) { return *play.log.ceremony()->sealed_share(3, 2); },
+      // Its ephemeral point alone, with other content.
+      [&](const Shares& own) {
+        crypto::SealedShare share = *play.log.ceremony()->sealed_share(3, 2);
+        share.ciphertext = own.to.at(2).ciphertext;
+        return share;
       },
-      "its share for trustee 2 does not open");
+      [&](const Shares& own) {
+        crypto::SealedShare share = own.to.at(2);
+        share.ephemeral = play.log.ceremony()->sealed_share(3, 2)->ephemeral;
+        return share;
+      },
+      [&](const Shares& own) { return own.to.at(3); },
+      [&](const Shares&) { return seal_for(transport, seal_context(roster, 3, 2)); },
+      [&](const Shares&) { return seal_for(transport, seal_context(roster, 1, 3)); },
+      [&](const Shares&) { return seal_for(transport, seal_context(play.manifest->digest, 1, 2)); },
+      [&](const Shares&) {
+        return seal_for(play.trustees[2].public_keys().transport, seal_context(roster, 1, 2));
+      },
+  };
+  for (std::size_t k = 0; k < deals.size(); ++k) {
+    const Fault fault = fault_of_deal(play, deals[k]);
+    EXPECT_EQ(fault.check, Check::trustees) << k;
+    EXPECT_EQ(fault.equation, "proof of the seal") << k << ": " << fault.message;
+    EXPECT_TRUE(fault.message.starts_with("shares of trustee 1: share for trustee 2: ")) << k;
+  }
 }
 
 TEST(Complaint, ConvictsADealerOfNoScalar) {
@@ -390,7 +429,8 @@ Complaint complaint_about(Play& play, std::uint32_t sender, std::uint32_t accuse
   complaint.proof = crypto::prove(
       {.bases = {Point::base(), ephemeral},
        .points = {play.trustees[1].public_keys().transport, complaint.shared_point}},
-      play.secrets[1].transport, complaint_transcript(*play.manifest, 2, accused), play.random);
+      play.secrets[1].transport,
+      complaint_transcript(play.log.ceremony()->roster_digest(), 2, accused), play.random);
   return complaint;
 }
 

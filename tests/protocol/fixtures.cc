@@ -106,7 +106,7 @@ protocol::Fault Play::fault_of(const Message& message) const {
 }
 
 Message Play::of_round(std::uint32_t sender) {
-  const protocol::Trustee& trustee = trustees[sender - 1];
+  protocol::Trustee& trustee = trustees[sender - 1];
   const Ceremony& ceremony = *log.ceremony();
   switch (ceremony.round()) {
     case Ceremony::Round::commit:
@@ -179,7 +179,10 @@ void Play::to(Phase phase) {
 }
 
 Message Play::signed_by_sender(MessageType type, std::uint32_t sender, Bytes payload) const {
-  const Digest32& context = type <= MessageType::opening ? manifest->digest : log.election()->id();
+  const bool in_ceremony = is_of_ceremony(type) && log.ceremony().has_value();
+  const Digest32& context = in_ceremony                    ? log.ceremony()->roster_digest()
+                            : type <= MessageType::opening ? manifest->digest
+                                                           : log.election()->id();
   switch (type) {
     case MessageType::commit:
     case MessageType::reveal:
@@ -244,7 +247,7 @@ SecretScalar Play::share_of(std::uint32_t trustee) const {
     if (i != trustee) {
       const auto content =
           must(crypto::open(*log.ceremony()->sealed_share(i, trustee), secret.transport,
-                            protocol::seal_context(*manifest, i, trustee)));
+                            protocol::seal_context(log.ceremony()->roster_digest(), i, trustee)));
       sum = sum + must(SecretScalar::decode(content.expose_secret()));
     }
   }

@@ -59,7 +59,11 @@ void expect_sound(const RecordSource& store, std::uint64_t size) {
   }
   const auto finished = audit.finish();
   EXPECT_TRUE(finished.has_value()) << finished.error().message;
-  auto files = reader->files();
+  std::vector<std::string> files;
+  reader->for_each_file([&](const std::string& file) {
+    files.push_back(file);
+    return true;
+  });
   std::ranges::sort(files);
   EXPECT_EQ(store.list().value(), files);
 }

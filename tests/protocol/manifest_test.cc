@@ -32,7 +32,7 @@ constexpr std::string_view kText = R"({
   ],
   "trustees": {"names": ["Tia", "Tom", "Tea"], "threshold": 2},
   "registrars": {"names": ["Town", "Court"], "rsa_bits": 2048},
-  "box": {"shards": 4, "revote": "last", "challenges": 3},
+  "box": {"shards": 4, "revote": "last", "ballots": 5, "challenges": 3},
   "tally": {"minimum": 10, "by": "style"},
   "witnesses": {"keys": ["w1.example+8f03c52e+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
                          "w2.example+1f98cd7d+BD1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM"],
@@ -119,6 +119,7 @@ TEST(Manifest, ReadsEveryField) {
   EXPECT_EQ(manifest.signature_bytes(), 256U);
   EXPECT_EQ(manifest.shards, 4U);
   EXPECT_EQ(manifest.revote, Revote::last);
+  EXPECT_EQ(manifest.max_ballots, 5U);
   EXPECT_EQ(manifest.max_challenges, 3U);
   EXPECT_EQ(manifest.tally_minimum, 10U);
   EXPECT_EQ(manifest.tally_by, TallyBy::style);
@@ -165,7 +166,9 @@ TEST(Manifest, TakesDefaultsAndBounds) {
       {"2048", "3072"},
       {"2048", "4096"},
       {"\"shards\": 4", "\"shards\": 256"},
-      {"\"last\"", "\"first\""},
+      {"\"last\", \"ballots\": 5", "\"first\""},
+      {"\"last\", \"ballots\": 5", "\"first\", \"ballots\": 1"},
+      {"\"ballots\": 5", "\"ballots\": 1000"},
       {"\"challenges\": 3", "\"challenges\": 1000"},
       {"\"minimum\": 10", "\"minimum\": 4294967295"},
       {"\"by\": \"style\"", "\"by\": \"election\""},
@@ -189,6 +192,16 @@ void expect_refused(const std::vector<Bad>& cases) {
   for (const Bad& bad : cases) {
     EXPECT_EQ(message_of(bad.text), bad.message) << bad.text;
   }
+}
+
+TEST(Manifest, BallotsOfACredentialHaveADefault) {
+  const auto last = Manifest::parse(as_bytes(edited("\"ballots\": 5, ", "")));
+  ASSERT_TRUE(last.has_value()) << last.error().message;
+  EXPECT_EQ(last->max_ballots, 10U);
+  const auto first = Manifest::parse(
+      as_bytes(edited("\"revote\": \"last\", \"ballots\": 5", "\"revote\": \"first\"")));
+  ASSERT_TRUE(first.has_value()) << first.error().message;
+  EXPECT_EQ(first->max_ballots, 1U);
 }
 
 TEST(Manifest, RefusesWhatIsNotStrictJson) {
@@ -228,7 +241,7 @@ TEST(Manifest, RefusesWhatIsNotStrictJson) {
        "manifest: has " + std::to_string(kMaxManifestBytes + kText.size()) +
            " bytes, may have 1048576"},
       {edited("\"voters\"", "\"extra\": null, \"voters\""), "manifest: unknown key \"extra\""},
-      {edited("\"voters\"", "\"ex\x7ftra\": null, \"voters\""), "manifest: unknown key \"ex?tra\""},
+      {edited("\"voters\"", "\"ex\x7ftra\": null, \"voters\""), "manifest: unknown key \"ex\\x7ftra\""},
       {edited("\"voters\"", "\"" + std::string(65, 'k') + "\": null, \"voters\""),
        "manifest: unknown key \"" + std::string(64, 'k') + "…\""},
       {edited("\"voters\": 1000", "\"x\": 1000"), "voters: missing"},
@@ -248,6 +261,8 @@ TEST(Manifest, RefusesBadTexts) {
       {edited("Town election", "a\\u0000b"), "title: holds a control character"},
       {edited("Town election", "a\\nb"), "title: holds a control character"},
       {edited("Town election", "a\x7f"), "title: holds a control character"},
+      {edited("Town election", "a\\u009bb"), "title: holds a control character"},
+      {edited("Town election", "a\xc2\x80"), "title: holds a control character"},
       {edited("vote.example/2026", ""), "origin: has 0 bytes, must have 1 to 128"},
       {edited("vote.example/2026", std::string(129, 'a')),
        "origin: has 129 bytes, must have 1 to 128"},
@@ -408,6 +423,9 @@ TEST(Manifest, RefusesBadParties) {
       {edited("\"minimum\": 10", "\"minimum\": 0"), "tally.minimum: 0 is not in 1 to 4294967295"},
       {edited("\"by\": \"style\"", "\"by\": \"district\""),
        "tally.by: must be \"election\" or \"style\""},
+      {edited("\"ballots\": 5", "\"ballots\": 0"), "box.ballots: 0 is not in 1 to 1000"},
+      {edited("\"ballots\": 5", "\"ballots\": 1001"), "box.ballots: 1001 is not in 1 to 1000"},
+      {edited("\"last\"", "\"first\""), "box.ballots: 5 is not in 1 to 1"},
       {edited("\"voters\": 1000", "\"voters\": 0"), "voters: 0 is not in 1 to 1099511627776"},
       {edited("\"voters\": 1000", "\"voters\": 1099511627777"),
        "voters: 1099511627777 is not in 1 to 1099511627776"},

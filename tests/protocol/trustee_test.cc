@@ -34,7 +34,7 @@ TEST(Trustee, IsTheSameAfterSaveAndLoad) {
   Play play;
   for (Trustee& trustee : play.trustees) {
     const SecretBuffer content = trustee.save();
-    EXPECT_EQ(content.size(), 32U + 4 + 32 + 32 + 4 + 2 * 32 + 2 * 32 + 64 + 1);
+    EXPECT_EQ(content.size(), 32U + 4 + 32 + 32 + 4 + 2 * 32 + 2 * 32 + 64 + 3);
     Trustee loaded = must(Trustee::load(content));
     EXPECT_TRUE(equal(loaded.save().expose_secret(), content.expose_secret()));
     EXPECT_EQ(loaded.public_keys(), trustee.public_keys());
@@ -68,7 +68,10 @@ TEST(Trustee, LoadIsStrict) {
   EXPECT_EQ(with(100, {0xff, 0xff, 0xff, 0xff}), "malformed");
   EXPECT_EQ(with(99, {0xff}), "malformed");   // transport key not below q
   EXPECT_EQ(with(135, {0xff}), "malformed");  // coefficient 0 not below q
-  EXPECT_EQ(with(296, {2}), "malformed");     // a flag
+  for (const std::size_t flag : {296U, 297U, 298U}) {
+    EXPECT_EQ(with(flag, {2}), "malformed");
+    EXPECT_EQ(with(flag, {1}), "malformed");  // and no digest
+  }
 }
 
 TEST(Trustee, CommitsToTheRevealItSendsLater) {
@@ -95,12 +98,99 @@ TEST(Trustee, ServesOneElectionOnly) {
             (Error{Errc::misuse, "the roster lists other keys for trustee 1"}));
 }
 
+// Two rosters over one manifest, with the same keys of trustee 1: what an authority could show to
+// the others, and what to trustee 1, to have its shares sealed to keys of the authority's own.
+class TwoRosters : public testing::Test {
+ protected:
+  TwoRosters() {
+    victim_.to(Round::commit);
+    other_.trustees[0] = must(Trustee::load(victim_.trustees[0].save()));
+    other_.secrets[0] = test::secret_of(other_.trustees[0]);
+    other_.to(Round::commit);
+  }
+  Trustee& trustee() { return victim_.trustees[0]; }
+  Play victim_;
+  Play other_{{.keys = 1}};
+};
+
+TEST_F(TwoRosters, ATrusteeCommitsUnderOne) {
+  const Ceremony& ceremony = *victim_.log.ceremony();
+  const Message commit = must(trustee().commit(*victim_.manifest, ceremony));
+  EXPECT_EQ(must(trustee().commit(*victim_.manifest, ceremony)), commit) << "asked again";
+  Trustee loaded = must(Trustee::load(trustee().save()));
+  for (Trustee* bound : {&trustee(), &loaded}) {
+    const auto refused = bound->commit(*other_.manifest, *other_.log.ceremony());
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, Errc::misuse);
+    EXPECT_TRUE(refused.error().message.contains("under another roster before"));
+  }
+}
+
+TEST_F(TwoRosters, ATrusteeSaysNothingMoreUnderAnother) {
+  const Message commit = must(trustee().commit(*victim_.manifest, *victim_.log.ceremony()));
+  for (const Round round : {Round::reveal, Round::shares, Round::confirm}) {
+    other_.to(round);
+    const Ceremony& ceremony = *other_.log.ceremony();
+    const auto said = round == Round::reveal ? trustee().reveal(*other_.manifest, ceremony)
+                      : round == Round::shares
+                          ? trustee().shares(*other_.manifest, ceremony, other_.random)
+                          : trustee().confirm(*other_.manifest, ceremony, other_.random);
+    ASSERT_FALSE(said.has_value());
+    EXPECT_EQ(said.error().code, Errc::misuse);
+    EXPECT_TRUE(said.error().message.contains("has not committed under this roster"));
+  }
+  // Nor can what it has said be brought into the other ceremony.
+  Play replayed({.keys = 1});
+  replayed.trustees[0] = must(Trustee::load(trustee().save()));
+  replayed.to(Round::commit);
+  EXPECT_EQ(replayed.fault_of(commit).check, Check::trustees);
+}
+
+TEST(Trustee, SaysNothingBeforeItHasCommitted) {
+  Play play;
+  play.to(Round::commit);
+  Trustee fresh = must(Trustee::load(play.trustees[0].save()));
+  for (const Round round : {Round::reveal, Round::shares, Round::confirm}) {
+    play.to(round);
+    const Ceremony& ceremony = *play.log.ceremony();
+    const auto said = round == Round::reveal ? fresh.reveal(*play.manifest, ceremony)
+                      : round == Round::shares
+                          ? fresh.shares(*play.manifest, ceremony, play.random)
+                          : fresh.confirm(*play.manifest, ceremony, play.random);
+    EXPECT_EQ(said.error().code, Errc::misuse);
+  }
+}
+
+TEST(Trustee, JudgesOneCeremonyOnly) {
+  // Two main logs under one roster: trustee 3 sends other shares in the second.
+  Play play;
+  play.to(Round::shares);
+  play.say(play.of_round(1));
+  play.say(play.of_round(2));
+  MainLog second = play.log;
+  play.say(play.of_round(3));
+  const Message other =
+      must(play.trustees[2].shares(*play.manifest, *second.ceremony(), play.random));
+  ASSERT_TRUE(second.append(other).has_value());
+  ASSERT_NE(play.log.ceremony()->digest(), second.ceremony()->digest());
+  Trustee& trustee = play.trustees[0];
+  const Message confirmation =
+      must(trustee.confirm(*play.manifest, *play.log.ceremony(), play.random));
+  EXPECT_EQ(must(trustee.confirm(*play.manifest, *play.log.ceremony(), play.random)), confirmation);
+  Trustee loaded = must(Trustee::load(trustee.save()));
+  for (Trustee* bound : {&trustee, &loaded}) {
+    const auto refused = bound->confirm(*play.manifest, *second.ceremony(), play.random);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_TRUE(refused.error().message.contains("other messages of this ceremony"));
+  }
+}
+
 TEST(Trustee, SpeaksOnlyInItsRoundAndOnce) {
   for (const Round round :
        {Round::commit, Round::reveal, Round::shares, Round::confirm, Round::complete}) {
     Play play;
     play.to(round);
-    const Trustee& trustee = play.trustees[0];
+    Trustee& trustee = play.trustees[0];
     const auto expect = [&](Round own, const Result<Message>& message) {
       EXPECT_EQ(message.has_value(), own == round);
       if (!message.has_value()) {

@@ -87,17 +87,17 @@ Forge::Forge(std::string_view manifest_json)
   say(authority->roster(*manifest, keys));
   const auto round = [&](const auto& message_of) {
     std::vector<Message> messages;
-    for (const protocol::Trustee& trustee : trustees) {
+    for (protocol::Trustee& trustee : trustees) {
       messages.push_back(value(message_of(trustee, *log.ceremony())));
     }
     for (Message& message : messages) {
       say(std::move(message));
     }
   };
-  round([&](const auto& t, const auto& c) { return t.commit(*manifest, c); });
+  round([&](auto& t, const auto& c) { return t.commit(*manifest, c); });
   round([&](const auto& t, const auto& c) { return t.reveal(*manifest, c); });
   round([&](const auto& t, const auto& c) { return t.shares(*manifest, c, random); });
-  round([&](const auto& t, const auto& c) { return t.confirm(*manifest, c, random); });
+  round([&](auto& t, const auto& c) { return t.confirm(*manifest, c, random); });
 
   protocol::SerialExecutor serial;
   std::vector<crypto::Ed25519PublicKey> registrar_logs;

@@ -3,7 +3,9 @@
 // misuse their keys.
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -582,6 +584,71 @@ TEST_F(Rejection, UnknownFile) {
     files[path] = Bytes(32);
     EXPECT_TRUE(rejected_only_by(verify_files(files), Check::record)) << path;
   }
+}
+
+TEST_F(Rejection, CheckpointThatClaimsMoreThanThereCanBe) {
+  auto files = small_->publish();
+  for (const char* path : {"box/0/checkpoint", "roll/0/checkpoint"}) {
+    Bytes& file = files.at(path);
+    std::string text(as_text(file));
+    const std::size_t size = text.find('\n') + 1;
+    text.replace(size, text.find('\n', size) - size, "1000000000000000");
+    file.assign(text.begin(), text.end());
+  }
+  const Report report = verify_files(files);
+  EXPECT_TRUE(rejected_by(report, Check::logs));
+  EXPECT_TRUE(rejected_by(report, Check::record));
+}
+
+TEST_F(Rejection, MissingCheckpointIsNamed) {
+  auto files = small_->publish();
+  files.erase("roll/0/checkpoint");
+  const Report report = verify_files(files);
+  EXPECT_TRUE(rejected_by(report, Check::record));
+  ASSERT_EQ(report[Check::record].faults.size(), 1U);
+  EXPECT_EQ(report[Check::record].faults[0].place, "roll/0/checkpoint");
+}
+
+// A record that answers differently the second time a bundle is read: a superseded ballot is read
+// twice, and only the first time with its log.
+class FickleSource final : public protocol::RecordSource {
+ public:
+  FickleSource(MemoryStore::Files first, MemoryStore::Files second)
+      : first_(std::move(first)), second_(std::move(second)) {}
+  [[nodiscard]] Result<Bytes> read(const std::string& path, std::size_t max) const override {
+    const bool again = path.contains("/tile/entries/") && !seen_.insert(path).second;
+    return (again ? second_ : first_).read(path, max);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> list() const override { return first_.list(); }
+  [[nodiscard]] bool exists(const std::string& path) const override { return first_.exists(path); }
+
+ private:
+  MemoryStore first_;
+  MemoryStore second_;
+  mutable std::set<std::string> seen_;
+};
+
+TEST_F(Rejection, RecordThatChangesWhileItIsRead) {
+  // The re-vote of small_election makes its first ballot be read again.
+  const auto honest = small_->publish();
+  auto other = honest;
+  for (auto& [path, content] : other) {
+    if (path.starts_with("box/") && path.contains("/tile/entries/")) {
+      content[content.size() / 2] ^= 1;
+    }
+  }
+  protocol::SerialExecutor serial;
+  const auto verified = [&](const MemoryStore::Files& second) {
+    const FickleSource source(honest, second);
+    return protocol::verify({.record = source,
+                             .evaluator = small_->evaluator,
+                             .executor = serial,
+                             .receipts = {},
+                             .checkpoints = {},
+                             .progress = {}});
+  };
+  EXPECT_TRUE(verified(honest).accepted());
+  EXPECT_TRUE(rejected_by(verified(other), Check::logs));
 }
 
 TEST_F(Rejection, CheckpointOfAnotherLog) {

@@ -36,6 +36,7 @@ struct DiscreteLogProof {
   }
   static Result<DiscreteLogProof> decode(Reader& in, std::size_t num_bases);
   void encode(Writer& out) const;
+  friend bool operator==(const DiscreteLogProof&, const DiscreteLogProof&) = default;
 };
 
 // relations states the proof's equations, one per base; Errc::rejected if the shapes differ or the

@@ -8,7 +8,6 @@
 #include <expected>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "psephos/protocol/ballot.h"
@@ -43,16 +42,14 @@ class BoxState {
   struct Voter {
     std::uint64_t ballot_plus_one = 0;  // index + 1 of the counted ballot, 0: none
     std::uint32_t last_sequence = 0;
+    std::uint16_t ballots = 0;
     std::uint16_t challenges = 0;
     std::uint16_t style = 0;
   };
-  // Public keys are uniform bytes already; the map's hash is their first eight.
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const noexcept;
-  };
   const Election* election_;
   std::uint32_t shard_;
-  std::unordered_map<Key, Voter, KeyHash> voters_;
+  // An ordered map: whoever writes a record chooses the keys, and could make hashes collide.
+  std::map<Key, Voter> voters_;
   // Of each challenge: pk and ciphertexts' digest, and its index.
   std::map<std::pair<Key, Digest32>, std::uint64_t> challenged_;
   std::vector<std::uint64_t> used_;

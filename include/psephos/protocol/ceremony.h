@@ -38,14 +38,16 @@ struct Complaint {
   [[nodiscard]] Bytes encode() const;
 };
 
-// Contexts of the ceremony's proofs and seals; used by both sides.
+// Contexts of the ceremony's proofs and seals; used by both sides. A proof of possession is made
+// with the keys, before there is a roster; everything else is bound to the roster, so that nothing
+// said among one list of keys counts among another.
 [[nodiscard]] crypto::Transcript possession_transcript(const Manifest& manifest,
                                                        std::uint32_t trustee,
                                                        std::span<const crypto::Point> commitments);
-[[nodiscard]] crypto::Transcript complaint_transcript(const Manifest& manifest,
+[[nodiscard]] crypto::Transcript complaint_transcript(const Digest32& roster,
                                                       std::uint32_t complainant,
                                                       std::uint32_t accused);
-[[nodiscard]] Bytes seal_context(const Manifest& manifest, std::uint32_t sender,
+[[nodiscard]] Bytes seal_context(const Digest32& roster, std::uint32_t sender,
                                  std::uint32_t receiver);
 
 // Ceremony is the fold over the messages of rounds 1–4.
@@ -63,6 +65,7 @@ class Ceremony {
   // Trustees whose message the present round still lacks.
   [[nodiscard]] std::vector<std::uint32_t> missing() const;
   [[nodiscard]] const Roster& roster() const { return roster_; }
+  [[nodiscard]] const Digest32& roster_digest() const { return roster_digest_; }
   [[nodiscard]] const std::vector<std::optional<Reveal>>& reveals() const { return reveals_; }
   // The sealed share from sender to receiver, once round 3 has it.
   [[nodiscard]] const crypto::SealedShare* sealed_share(std::uint32_t sender,
@@ -85,7 +88,8 @@ class Ceremony {
   std::expected<void, Fault> append_commit(const Message& message);
   std::expected<void, Fault> append_reveal(const Message& message,
                                            const crypto::Evaluator& evaluator);
-  std::expected<void, Fault> append_shares(const Message& message);
+  std::expected<void, Fault> append_shares(const Message& message,
+                                           const crypto::Evaluator& evaluator);
   std::expected<void, Fault> append_confirm(const Message& message);
   std::expected<void, Fault> append_complaint(const Message& message,
                                               const crypto::Evaluator& evaluator);
@@ -95,6 +99,7 @@ class Ceremony {
 
   std::shared_ptr<const Manifest> manifest_;
   Roster roster_;
+  Digest32 roster_digest_;
   Round round_ = Round::commit;
   std::vector<std::optional<Digest32>> commits_;
   std::vector<std::optional<Reveal>> reveals_;

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <expected>
+#include <map>
+#include <set>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "psephos/protocol/check.h"
@@ -62,12 +62,10 @@ class IssuanceState {
   [[nodiscard]] const Issuance* find(const Digest32& pseudonym) const;
 
  private:
-  struct DigestHash {
-    std::size_t operator()(const Digest32& digest) const noexcept;
-  };
   const Manifest* manifest_;
-  std::unordered_map<Digest32, Issuance, DigestHash> by_pseudonym_;
-  std::unordered_set<Digest32, DigestHash> blinded_;
+  // Ordered: a registrar chooses the digests, and could make hashes collide.
+  std::map<Digest32, Issuance> by_pseudonym_;
+  std::set<Digest32> blinded_;
   std::vector<std::uint64_t> issued_;
 };
 

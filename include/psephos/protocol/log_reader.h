@@ -47,8 +47,9 @@ class LogReader {
   // tlog-proof of an entry under this checkpoint, with its SHA-256 as `extra`.
   [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index) const;
 
-  // Every file this log has in a record: checkpoint, bundles, tiles.
-  [[nodiscard]] std::vector<std::string> files() const;
+  // Shows every file this log has in a record, checkpoint, bundles and tiles, until `visit` returns
+  // false. Their number is the checkpoint's claim, and may be beyond all bounds.
+  void for_each_file(const std::function<bool(const std::string& file)>& visit) const;
 
  private:
   LogReader() = default;
@@ -90,7 +91,8 @@ class LogAudit {
                                              std::uint32_t quorum);
 
 // check_receipt: Errc::rejected unless the receipt is good for the log of this record (docs/spec.md
-// §7.5). Returns the receipt's entry, whole.
+// §7.5). Returns the receipt's entry, whole. Of the log it reads tiles and one entry only: that
+// they fit its checkpoint is LogAudit's to know, before.
 [[nodiscard]] Result<Bytes> check_receipt(const LogReader& reader,
                                           const crypto::NoteVerifier& log_key,
                                           const crypto::LogProof& receipt);

@@ -50,6 +50,7 @@ struct Manifest {
   std::uint32_t rsa_bits = 0;
   std::uint32_t shards = 0;
   Revote revote = Revote::first;
+  std::uint32_t max_ballots = 1;  // of a credential, re-votes included
   std::uint32_t max_challenges = 0;
   std::uint32_t tally_minimum = 0;
   TallyBy tally_by = TallyBy::election;

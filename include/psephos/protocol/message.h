@@ -29,9 +29,14 @@ enum class MessageType : std::uint8_t {
 };
 [[nodiscard]] std::string_view name(MessageType type);
 
+// The messages of the key ceremony, commit to complaint.
+[[nodiscard]] constexpr bool is_of_ceremony(MessageType type) {
+  return type >= MessageType::commit && type <= MessageType::complaint;
+}
+
 struct Message {
   MessageType type;
-  Digest32 context;  // manifest digest or election id
+  Digest32 context;  // manifest digest, roster digest or election id: docs/spec.md §2.6
   std::uint32_t sender = 0;
   Bytes payload;
   crypto::Ed25519Signature signature{};

@@ -28,8 +28,9 @@ struct Roster {
 
   static Result<Roster> decode(ByteView payload, const Manifest& manifest);
   [[nodiscard]] Bytes encode() const;
-  // SHA-256 of the payload: what trustees read out to each other before they commit.
-  [[nodiscard]] Digest32 digest() const;
+  // SHA-256("psephos/v1/roster" ‖ manifest digest ‖ payload): what trustees compare before they
+  // commit, and the context of all they say in the ceremony.
+  [[nodiscard]] Digest32 digest(const Manifest& manifest) const;
   friend bool operator==(const Roster&, const Roster&) = default;
 };
 

@@ -31,14 +31,19 @@ class Trustee {
   // The messages of rounds 1–4. Each checks that the ceremony is the one these keys were made for,
   // lists this trustee's own keys, and is in the right round; Errc::misuse else. The reveal is the
   // same whenever it is asked for: its proof is made once, in create.
-  [[nodiscard]] Result<Message> commit(const Manifest& manifest, const Ceremony& ceremony) const;
+  //
+  // A trustee takes part in one ceremony only. commit remembers the roster, and every later round
+  // refuses another: an authority that could ask for shares under a second roster, with keys of its
+  // own, would learn the polynomial. Save the trustee before the message of commit leaves.
+  [[nodiscard]] Result<Message> commit(const Manifest& manifest, const Ceremony& ceremony);
   [[nodiscard]] Result<Message> reveal(const Manifest& manifest, const Ceremony& ceremony) const;
   [[nodiscard]] Result<Message> shares(const Manifest& manifest, const Ceremony& ceremony,
                                        Random& random) const;
   // confirm opens and checks all shares sent to this trustee, and returns a confirmation, or a
-  // complaint against the first that cheated.
+  // complaint against the first that cheated. It remembers the ceremony it judged, and neither it
+  // nor decrypt serves another: save the trustee before the message leaves.
   [[nodiscard]] Result<Message> confirm(const Manifest& manifest, const Ceremony& ceremony,
-                                        Random& random) const;
+                                        Random& random);
 
   // decrypt makes this trustee's share of one tally of an audited record. The share s_j is computed
   // from the record's sealed shares each time; it is stored nowhere. Errc::misuse if the tally is
@@ -59,10 +64,12 @@ class Trustee {
         transport_(std::move(transport)),
         polynomial_(std::move(polynomial)),
         reveal_(std::move(reveal)) {}
+  // The keys, the manifest and the roster are those of this ceremony.
   [[nodiscard]] Result<void> belongs_to(const Manifest& manifest, const Ceremony& ceremony) const;
+  [[nodiscard]] Result<void> is_committed_to(const Manifest& manifest,
+                                             const Ceremony& ceremony) const;
   // opened_share is f_i(j) as sealed by i; an error means i cheated.
-  [[nodiscard]] Result<crypto::SecretScalar> opened_share(const Manifest& manifest,
-                                                          const Ceremony& ceremony,
+  [[nodiscard]] Result<crypto::SecretScalar> opened_share(const Ceremony& ceremony,
                                                           std::uint32_t sender) const;
 
   Digest32 manifest_digest_;
@@ -70,8 +77,11 @@ class Trustee {
   crypto::Ed25519SecretKey identity_;
   crypto::SecretScalar transport_;
   crypto::SecretPolynomial polynomial_;
-  Bytes reveal_;                    // the payload committed to
-  std::optional<Digest32> served_;  // the close whose tallies this trustee has decrypted
+  Bytes reveal_;  // the payload committed to
+  // What this trustee has bound itself to, once.
+  std::optional<Digest32> roster_;     // committed under this roster (its digest)
+  std::optional<Digest32> confirmed_;  // judged this ceremony (its digest)
+  std::optional<Digest32> served_;     // decrypted tallies of this close
 };
 
 }  // namespace psephos::protocol

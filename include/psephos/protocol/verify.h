@@ -85,6 +85,9 @@ class AuditedBallots {
   [[nodiscard]] const Election& election() const { return *main_log_->election(); }
   [[nodiscard]] const Aggregate& aggregate() const { return *aggregate_; }
   [[nodiscard]] const Report& report() const { return report_; }
+  // SHA-256("psephos/v1/close" ‖ election id ‖ payload of the close): which ballots were audited.
+  // Trustees compare it before they decrypt.
+  [[nodiscard]] Digest32 close_digest() const;
 
   // with_tallies is the audit after these tally messages: they are folded into the main log and
   // compared with the aggregate (V12), so that the ballots need not be read again. Errc::rejected
