@@ -86,7 +86,11 @@ Result<Desk> open_desk(const Context& context, runtime::DirectoryRecord& record,
 Result<int> start(Context& context, const Options& options) {
   PSEPHOS_TRY(const Lock lock, Lock::acquire(options.record));
   runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const Desk desk, open_desk(context, record, options.key));
+  PSEPHOS_TRY(const Lock key_lock, Lock::acquire(options.key));
+  PSEPHOS_TRY(Desk desk, open_desk(context, record, options.key));
+  PSEPHOS_CHECK_OK(in_file(options.key, desk.registrar.start(desk.election())));
+  PSEPHOS_TRY(const SecretBuffer content, desk.registrar.save());
+  PSEPHOS_CHECK_OK(save_secret(context, "registrar", options.key, content, Overwrite::replace));
   PSEPHOS_TRY(auto signer, desk.registrar.log_signer(desk.log->manifest()));
   PSEPHOS_CHECK_OK(in_file(
       options.record, protocol::LogWriter::create(

@@ -276,6 +276,9 @@ Result<void> Rehearsal::open_polls() {
               authority_->opening(*main_log_, registrar_logs, box_keys_->public_keys()));
   PSEPHOS_CHECK_OK(say(opening));
   PSEPHOS_CHECK_OK(say(authority_->open(*main_log_->election())));
+  for (protocol::Registrar& registrar : registrars_) {
+    PSEPHOS_CHECK_OK(registrar.start(*main_log_->election()));
+  }
   for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
     PSEPHOS_TRY(auto signer, box_keys_->log_signer(*manifest_, s));
     PSEPHOS_CHECK_OK(protocol::LogWriter::create(store_, Manifest::box_log(s), std::move(signer)));

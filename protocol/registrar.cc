@@ -65,9 +65,19 @@ Result<Registrar> Registrar::load(const SecretBuffer& content) {
     PSEPHOS_TRY(crypto::RsaSecretKey key, crypto::RsaSecretKey::decode(SecretBuffer(bytes)));
     keys.push_back(std::move(key));
   }
+  PSEPHOS_TRY(const std::uint8_t is_started, in.u8("flag"));
+  if (is_started > 1) {
+    return fail(Errc::malformed, "registrar file: a flag is neither 0 nor 1");
+  }
+  std::optional<Digest32> election;
+  if (is_started == 1) {
+    PSEPHOS_TRY(election, in.digest("election id"));
+  }
   PSEPHOS_CHECK_OK(in.finish("registrar file"));
-  return Registrar(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(log_seed),
-                   std::move(salt_key), std::move(keys));
+  Registrar registrar(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(log_seed),
+                      std::move(salt_key), std::move(keys));
+  registrar.election_ = election;
+  return registrar;
 }
 
 Result<SecretBuffer> Registrar::save() const {
@@ -77,6 +87,10 @@ Result<SecretBuffer> Registrar::save() const {
   for (const crypto::RsaSecretKey& key : keys_) {
     PSEPHOS_TRY(const SecretBuffer bytes, key.encode());
     out.var(bytes.expose_secret());
+  }
+  out.u8(election_.has_value() ? 1 : 0);
+  if (election_.has_value()) {
+    out.raw(*election_);
   }
   return std::move(out).take();
 }
@@ -106,6 +120,22 @@ std::vector<Message> Registrar::credential_keys(const Manifest& manifest) const 
   return messages;
 }
 
+Result<void> Registrar::start(const Election& election) {
+  PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  if (election_.has_value() && *election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys serve another election of this manifest, " +
+                                  hex(*election_) + "; find out why there are two openings");
+  }
+  for (std::uint32_t style = 0; style < keys_.size(); ++style) {
+    if (keys_[style].public_key() != election.registrar_key(index_, style)) {
+      return fail(Errc::misuse,
+                  "this registrar's keys are not those that the election's opening lists");
+    }
+  }
+  election_ = election.id();
+  return {};
+}
+
 Digest32 Registrar::pseudonym(const Digest32& election_id, std::string_view voter) const {
   return crypto::hmac_sha256(salt_key_, {as_bytes(labels::kRoll), election_id, as_bytes(voter)});
 }
@@ -114,6 +144,9 @@ Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll&
                                            const IssuanceState& state,
                                            const EnrolmentRequest& request) const {
   PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
   if (request.election_id != election.id()) {
     return fail(Errc::misuse, "the enrolment request is for another election");
   }
@@ -147,9 +180,6 @@ Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll&
     }
   }
   const crypto::RsaSecretKey& key = keys_[request.style];
-  if (key.public_key() != election.registrar_key(index_, request.style)) {
-    return fail(Errc::misuse, "this registrar's key is not the one the election's opening lists");
-  }
   PSEPHOS_TRY(Bytes signature, key.blind_sign(request.blinded_message));
   return Answer{.issuance = before == nullptr ? std::optional(issuance) : std::nullopt,
                 .response = {.election_id = election.id(),

@@ -37,7 +37,9 @@ struct Office {
   std::shared_ptr<const Manifest> manifest = test::manifest_of({.voters = 3});
   Registrar registrar = must(Registrar::create(*manifest, 0, random, executor));
   std::shared_ptr<const Election> election = open();
+  Result<void> started = registrar.start(*election);
 
+  // Another call opens another election, with another box, over the same cards.
   [[nodiscard]] std::shared_ptr<const Election> open() {
     std::vector<crypto::RsaPublicKey> keys;
     for (const Message& message : registrar.credential_keys(*manifest)) {
@@ -262,6 +264,23 @@ TEST(Registrar, CompareRoll) {
             Faults{"roll/0 entry 1: was issued to the voter of entry 0"});
 }
 
+TEST(Registrar, ServesTheElectionItWasStartedFor) {
+  ASSERT_TRUE(is_ok(office().started));
+  const auto other = office().open();
+  ASSERT_NE(other->id(), office().election->id());
+  Registrar loaded = must(Registrar::load(must(office().registrar.save())));
+  EXPECT_TRUE(is_ok(loaded.start(*office().election))) << "once more";
+  const auto refused = loaded.start(*other);
+  EXPECT_TRUE(fails_with(Errc::misuse, refused));
+  EXPECT_TRUE(refused.error().message.contains("another election of this manifest"));
+  Wallet wallet = must(Wallet::create(*other, kMayor, office().random));
+  const auto request = must(wallet.request(*other, 0, "ann", "ann's code", office().random));
+  const auto issued = loaded.issue(*other, kRoll, IssuanceState(*office().manifest), request);
+  EXPECT_TRUE(fails_with(Errc::misuse, issued));
+  EXPECT_EQ(issued.error().message,
+            "this registrar's keys have not been started for this election");
+}
+
 TEST(Registrar, SaveAndLoad) {
   const SecretBuffer saved = must(office().registrar.save());
   const Registrar loaded = must(Registrar::load(saved));
@@ -301,12 +320,9 @@ TEST(Registrar, LoadRefusesAnythingElse) {
 TEST(Registrar, WithoutAKeyForEveryStyle) {
   const SecretBuffer saved = must(office().registrar.save());
   Bytes bytes(saved.expose_secret().begin(), saved.expose_secret().begin() + 100);
-  bytes.resize(104);  // no keys
-  const Registrar loaded = must(Registrar::load(SecretBuffer(bytes)));
-  Wallet wallet = wallet_of(kMayor);
-  EXPECT_TRUE(fails_with(Errc::misuse,
-                         loaded.issue(*office().election, kRoll, IssuanceState(*office().manifest),
-                                      request_of(wallet, "ann", "ann's code"))));
+  bytes.resize(105);  // no keys, not started
+  Registrar loaded = must(Registrar::load(SecretBuffer(bytes)));
+  EXPECT_TRUE(fails_with(Errc::misuse, loaded.start(*office().election)));
 }
 
 }  // namespace

@@ -113,6 +113,9 @@ Forge::Forge(std::string_view manifest_json)
   say(value(authority->opening(log, registrar_logs, box_keys->public_keys())));
   say(authority->open(*log.election()));
   election = log.election();
+  for (protocol::Registrar& registrar : registrars) {
+    ok(registrar.start(*election));
+  }
 }
 
 protocol::Wallet Forge::enrol(std::uint32_t style) {

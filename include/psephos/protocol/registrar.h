@@ -41,6 +41,12 @@ class Registrar {
   // The signed credential keys, one per style of the manifest these keys were made for.
   [[nodiscard]] std::vector<Message> credential_keys(const Manifest& manifest) const;
 
+  // start binds these keys to an election, once; issue serves that one only. Two openings over one
+  // manifest could list the same keys, and what is signed blindly for one would be good in the
+  // other. Save the registrar before it issues. Errc::misuse if bound to another, or not listed in
+  // it.
+  Result<void> start(const Election& election);
+
   // The voter's name in the public log.
   [[nodiscard]] Digest32 pseudonym(const Digest32& election_id, std::string_view voter) const;
 
@@ -78,6 +84,7 @@ class Registrar {
   crypto::Ed25519SecretKey log_key_;
   SecretBytes<32> salt_key_;
   std::vector<crypto::RsaSecretKey> keys_;  // per style
+  std::optional<Digest32> election_;        // id of the one election served
 };
 
 }  // namespace psephos::protocol
