@@ -336,17 +336,16 @@ TEST_F(Rejection, OneOfTwoRegistrarsIsNotEnough) {
   EXPECT_TRUE(rejected_by(with_boxes(*small_), Check::credentials));
 }
 
-// An entry with the proof of a cheating wallet, which obeys another rule than the contest's;
-// `votes` need not be valid. The unconstrained form has the same shape as 1 of 2.
-Bytes cheating_ballot(Forge& forge, std::vector<std::uint32_t> votes) {
+// An entry with the proof of a cheating wallet, which obeys `other` instead of the only contest's
+// rule; both must compile to forms of one shape.
+Bytes cheating_ballot(Forge& forge, const crypto::ContestRule& other, std::string honest_cell,
+                      const std::vector<std::uint32_t>& votes) {
   auto wallet = forge.enrol();
-  const Bytes honest = forge.cast(wallet, {"1"});
+  const Bytes honest = forge.cast(wallet, {std::move(honest_cell)});
   auto entry =
       std::get<protocol::Ballot>(value(protocol::decode_box_entry(honest, *forge.election)));
   crypto::BallotContext context = forge.election->ballot_context(0);
-  const std::vector<crypto::ContestRule> anything = {
-      {.options = 2, .range = 1, .min = 0, .max = 2}};
-  context.form = value(crypto::BallotForm::compile(anything));
+  context.form = value(crypto::BallotForm::compile(std::span(&other, 1)));
   // The wallet's key, as its owner can read it from its file: sk stands after election id and
   // style.
   const SecretBuffer saved = wallet.save();
@@ -362,9 +361,31 @@ Bytes cheating_ballot(Forge& forge, std::vector<std::uint32_t> votes) {
 TEST_F(Rejection, OverVoteAndUnderVote) {
   for (const std::vector<std::uint32_t>& votes :
        {std::vector<std::uint32_t>{1, 1}, std::vector<std::uint32_t>{0, 0}}) {
-    tiny_box() = {tiny_box()[0], tiny_box()[1], cheating_ballot(*tiny_, votes)};
+    const crypto::ContestRule anything{.options = 2, .range = 1, .min = 0, .max = 2};
+    tiny_box() = {tiny_box()[0], tiny_box()[1], cheating_ballot(*tiny_, anything, "1", votes)};
     EXPECT_TRUE(rejected_by(with_boxes(*tiny_), Check::ballot_proofs, "constraint"));
   }
+}
+
+TEST_F(Rejection, OverTotal) {
+  // Scores 0..3 for two options, at most 4 in all; a wallet that takes 2..6 for the rule gives 6.
+  std::string manifest(tiny_manifest());
+  const std::string choice = R"("type":"choose","options":["Y","N"],"min":1,"max":1)";
+  const std::size_t at = manifest.find(choice);
+  ASSERT_NE(at, std::string::npos);
+  manifest.replace(at, choice.size(),
+                   R"("type":"score","options":["Y","N"],"range":3,"min":0,"max":4)");
+  Forge forge(manifest);
+  for (const char* cell : {"1:3|2:1", ""}) {
+    auto wallet = forge.enrol();
+    forge.put(forge.cast(wallet, {cell}));
+  }
+  forge.close();
+  forge.finish({1, 2});
+  ASSERT_TRUE(verify_files(forge.publish()).accepted());
+  const crypto::ContestRule another{.options = 2, .range = 3, .min = 2, .max = 6};
+  forge.put(cheating_ballot(forge, another, "1:1", {3, 3}));
+  EXPECT_TRUE(rejected_by(with_boxes(forge), Check::ballot_proofs, "constraint"));
 }
 
 TEST_F(Rejection, ValuesTwoAndMinusOne) {
