@@ -211,7 +211,8 @@ vote() { # NAME CHOICE...: leaves the tracking code in $code
 }
 expect 1 voter vote public --wallet bob/wallet --choice council=1
 complains 'no contest "council"'
-expect 2 voter vote public --wallet bob/wallet --choice 'mayor=1|2' # one at most
+expect 1 voter vote public --wallet bob/wallet --choice 'mayor=1|2'
+complains 'contest "mayor": 2 chosen, at most 1'
 expect 1 voter vote public --wallet bob/wallet --choice mayor=9
 expect 1 voter vote public --wallet bob/wallet --choice mayor
 expect 1 voter vote public --wallet bob/wallet --choice mayor=1 --choice mayor=2
