@@ -16,6 +16,7 @@
 #include "psephos/crypto/key_file.h"
 
 #include "cli/output.h"
+#include "cli/password_cost.h"
 
 namespace psephos::cli {
 
@@ -120,16 +121,6 @@ Result<SecretBuffer> password_from_terminal(PasswordUse use, const std::string& 
     }
   }
   return password;
-}
-
-// Tests make many keys; they may do without a costly derivation.
-crypto::PasswordCost password_cost() {
-  const char* fast = std::getenv("PSEPHOS_TEST_FAST_PASSWORDS");
-  if (fast == nullptr || std::string_view(fast) != "1") {
-    return crypto::PasswordCost::moderate;
-  }
-  complain("psephos: warning: PSEPHOS_TEST_FAST_PASSWORDS is set; this file is poorly protected\n");
-  return crypto::PasswordCost::minimal;
 }
 
 std::string duration(double seconds) {

@@ -2,7 +2,7 @@
 # Every command with every bad input: the exit code is 1, 2 or 3, never a signal; a message names the file; it is
 # over in seconds; nothing is left behind.
 #
-# usage: bad_input_test.sh PSEPHOS
+# usage: bad_input_test.sh PSEPHOS_FAST_KEYS
 set -euo pipefail
 
 psephos=$(realpath "$1")
@@ -11,7 +11,7 @@ trap 'rm -rf "$root"' EXIT
 work=$root/work
 mkdir "$work"
 cd "$work"
-export PSEPHOS_TEST_FAST_PASSWORDS=1 PSEPHOS_PASSWORD="correct horse"
+export PSEPHOS_PASSWORD="correct horse"
 
 # --- Good inputs: a whole election, with a copy of its record at every step ---------------------------
 mkdir good

@@ -2,14 +2,14 @@
 # A whole election, role by role, with the tool: every role has a copy of the record of its own, and only files
 # travel between them.
 #
-# usage: roles_test.sh PSEPHOS
+# usage: roles_test.sh PSEPHOS_FAST_KEYS
 set -euo pipefail
 
 psephos=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-export PSEPHOS_TEST_FAST_PASSWORDS=1 PSEPHOS_PASSWORD="correct horse"
+export PSEPHOS_PASSWORD="correct horse"
 
 fail() {
   echo "roles_test.sh: line ${BASH_LINENO[1]}: $1" >&2
@@ -77,7 +77,7 @@ says '"threshold": 2'
 
 mkdir authority box
 expect 0 authority new --out authority/key
-complains "PSEPHOS_TEST_FAST_PASSWORDS"
+complains "poorly protected"
 [ "$(mode_of authority/key)" = 600 ] || fail "a key can be read by others"
 for i in 1 2 3; do
   mkdir "trustee-$i"
