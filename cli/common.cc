@@ -93,13 +93,17 @@ class Terminal {
 Result<SecretBuffer> password_from_file(const std::string& path) {
   PSEPHOS_TRY(Bytes content, runtime::read_file(path, kMaxPasswordBytes));
   ByteView text = content;
-  if (!text.empty() && text.back() == '\n') {
-    text = text.first(text.size() - 1);
+  for (const char end : {'\n', '\r'}) {  // the end of a line, as any editor writes it
+    if (!text.empty() && text.back() == end) {
+      text = text.first(text.size() - 1);
+    }
   }
   SecretBuffer password(text);
+  const bool one_line = std::ranges::find(text, '\n') == text.end();
   wipe(content);
-  if (password.size() == 0) {
-    return fail(Errc::malformed, path + ": holds no password");
+  if (password.size() == 0 || !one_line) {
+    return fail(Errc::malformed,
+                path + (one_line ? ": holds no password" : ": holds more than one line"));
   }
   return password;
 }
