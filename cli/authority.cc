@@ -2,8 +2,6 @@
 // the main log; everyone else hands in cards and messages.
 #include "psephos/protocol/authority.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -33,39 +31,8 @@ struct Options {
   std::vector<std::string> files;
   std::vector<std::string> registrar_cards;
   std::string box_card;
-};
-
-// Building is a record being made: a directory beside the final one, which takes its place in one
-// step.
-class Building {
- public:
-  explicit Building(fs::path record)
-      : record_(std::move(record)),
-        building_(parent() /
-                  ("." + record_.filename().string() + "." + std::to_string(::getpid()) + ".new")) {
-  }
-  Building(const Building&) = delete;
-  Building& operator=(const Building&) = delete;
-  ~Building() {
-    std::error_code ignored;
-    fs::remove_all(building_, ignored);
-  }
-  [[nodiscard]] const fs::path& path() const { return building_; }
-  Result<void> finish() {
-    std::error_code error;
-    fs::rename(building_, record_, error);
-    if (error) {
-      return fail(Errc::environment, record_.string() + ": cannot be made: " + error.message());
-    }
-    return {};
-  }
-
- private:
-  [[nodiscard]] fs::path parent() const {
-    return record_.has_parent_path() ? record_.parent_path() : fs::path(".");
-  }
-  fs::path record_;
-  fs::path building_;
+  std::vector<std::string> checkpoints;
+  bool dry_run = false;
 };
 
 Result<int> new_authority(Context& context, const std::string& out) {
@@ -77,12 +44,9 @@ Result<int> new_authority(Context& context, const std::string& out) {
 }
 
 Result<int> new_election(Context& context, const Options& options) {
-  fs::path path = fs::path(options.record).lexically_normal();
-  if (!path.has_filename()) {
-    path = path.parent_path();  // "record/" means "record"
-  }
-  PSEPHOS_CHECK_OK(check_new(std::span(&path, 1)));
+  PSEPHOS_TRY(const fs::path path, new_directory(options.record));
   PSEPHOS_TRY(const auto manifest, read_manifest(options.manifest));
+  PSEPHOS_CHECK_OK(require_no_witnesses(options.manifest, *manifest));
   PSEPHOS_TRY(const auto cards, read_trustee_cards(options.files, *manifest));
   PSEPHOS_TRY(const SecretBuffer content, load_secret(context, "authority", options.key));
   PSEPHOS_TRY(const auto authority, in_file(options.key, protocol::Authority::load(content)));
@@ -470,7 +434,7 @@ void add_authority(CLI::App& app, Context& context) {
   CLI::App* make = election->add_subcommand(
       "new", "Make the record of an election, with the roster of its trustees");
   make->add_option("MANIFEST", options->manifest, "the manifest")->required();
-  make->add_option("RECORD", options->record, "directory to make")->required();
+  make->add_option("RECORD", options->record, "directory to make; new or empty")->required();
   add_key(*make, *options);
   make->add_option("--trustee-card", options->files, "the cards of all trustees, in any order")
       ->required()

@@ -134,7 +134,7 @@ records="missing empty other cut zeros torn swapped unmanifest"
 # --- Commands ----------------------------------------------------------------------------------------
 # {name} is a good input that is replaced by each bad one in turn; {name!v w} leaves out the variants v and w: a
 # wallet that is missing is made; `log` shows what stands there, whatever the manifest says besides the log's name;
-# a wrong password shows in the file it does not open; `run` reads ballots as it goes.
+# a wrong password shows in the file it does not open.
 commands=(
   "manifest check {manifest.json}"
   "election new {manifest.json} out/r --key {authority.key} --trustee-card {trustee.card}"
@@ -181,7 +181,7 @@ commands=(
   "verify {record.complete}"
   "verify good/record.complete --receipt {alice.receipt}"
   "export {record.complete}"
-  "run {manifest.json} {ballots.csv!cut} out/record"
+  "run {manifest.json} {ballots.csv} out/record"
   "authority new --out out/key --password-file {password!other cut}"
   "election tally good/record.closed --key good/authority.key --password-file {password!other cut}"
 )
