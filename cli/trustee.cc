@@ -5,6 +5,7 @@
 
 #include "cli/cards.h"
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -79,7 +80,13 @@ Result<int> run_round(Context& context, Round round, const Options& options) {
                     " holds the complaint that proves it; hand it in with `election add`. It ends "
                     "this key ceremony, and everyone will see who is at fault");
   }
-  if (round == Round::commit) {
+  if (context.json) {
+    Json json = {{"message", options.out}, {"type", protocol::name(message.type)}};
+    if (round == Round::commit) {
+      json["roster"] = hex(log->roster()->digest());
+    }
+    print_json(json);
+  } else if (round == Round::commit) {
     std::printf(
         "roster digest: %s\nBefore the message leaves, hear from every other trustee that they see "
         "the "
@@ -110,7 +117,11 @@ Result<int> decrypt(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(
       save_secret(context, "trustee", options.key, trustee.save(), Overwrite::replace));
   PSEPHOS_CHECK_OK(write_new_file(out, encode_messages(messages)));
-  std::printf("the record passed the audit; %zu tallies decrypted\n", messages.size());
+  if (context.json) {
+    print_json({{"message", options.out}, {"tallies", messages.size()}});
+  } else {
+    std::printf("the record passed the audit; %zu tallies decrypted\n", messages.size());
+  }
   return kExitOk;
 }
 
