@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <set>
@@ -93,7 +94,8 @@ class Terminal {
 Result<SecretBuffer> password_from_file(const std::string& path) {
   PSEPHOS_TRY(Bytes content, runtime::read_file(path, kMaxPasswordBytes));
   ByteView text = content;
-  for (const char end : {'\n', '\r'}) {  // the end of a line, as any editor writes it
+  // The end of a line, as any editor writes it.
+  for (const std::uint8_t end : std::array<std::uint8_t, 2>{'\n', '\r'}) {
     if (!text.empty() && text.back() == end) {
       text = text.first(text.size() - 1);
     }

@@ -30,7 +30,8 @@ std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
   if (last->get_require_subcommand_min() == 0 || words.empty()) {
     return error.what();
   }
-  return "no command is called \"" + words.front() + "\"";
+  const bool option = words.front().starts_with('-');
+  return std::string(option ? "no option" : "no command") + " is called \"" + words.front() + "\"";
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {

@@ -577,7 +577,12 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("RECORD", options->record, "directory to make the record in; new or empty")
       ->required();
   command->add_option("--limit", options->limit, "take only so many ballots from the CSV")
-      ->type_name("N");
+      ->type_name("N")
+      ->check([](const std::string& text) {
+        const bool good = text.find_first_not_of("0123456789") == std::string::npos &&
+                          text.find_first_not_of('0') != std::string::npos;
+        return good ? "" : "must be a number, 1 or more";
+      });
   command->footer(
       "All keys are made in memory and gone at the end: for rehearsals, tests and measurements. A\n"
       "record made role by role has the same form. All ballots are read and judged first; RECORD\n"
@@ -585,9 +590,6 @@ void add_run(CLI::App& app, Context& context) {
       "Example: psephos run examples/ballina2015/manifest.json examples/ballina2015/ballots.csv "
       "out");
   bind(*command, context, [options, &context]() -> Result<int> {
-    if (options->limit == 0) {
-      return fail(Errc::misuse, "--limit: must be 1 or more");
-    }
     PSEPHOS_TRY(const fs::path record, new_directory(options->record));
     Building building(record);
     return Rehearsal(context, *options, building).run();

@@ -72,6 +72,7 @@ cp wallet sent.wallet
 cp -r record record.voting
 ok box accept record --key box.key --receipts . alice.ballot
 cp -r record record.voted
+cp record/box/0/checkpoint box.checkpoint
 ok log show record main --raw 0 --out entry
 ok log prove record main 0 --out proof
 ok --json election status record
@@ -145,6 +146,7 @@ commands=(
   "election add {record.tallied} --key {authority.key} {decrypt.msg}"
   "election open {record.confirmed} --key {authority.key} --registrar-card {registrar.card} --box-card {box.card}"
   "election close {record.voted} --key {authority.key}"
+  "election close good/record.voted --key good/authority.key --checkpoint {box.checkpoint}"
   "election tally {record.closed} --key {authority.key}"
   "election result {record.decrypted} --key {authority.key}"
   "election status {record.voted}"
@@ -180,6 +182,7 @@ commands=(
   "receipt check {alice.receipt} {record.voted}"
   "verify {record.complete}"
   "verify good/record.complete --receipt {alice.receipt}"
+  "verify good/record.complete --checkpoint {box.checkpoint}"
   "export {record.complete}"
   "run {manifest.json} {ballots.csv} out/record"
   "authority new --out out/key --password-file {password!other cut}"
@@ -282,12 +285,14 @@ for command in \
   [ "$(cat out/there)" = kept ] || problem "wrote over a file"
 done
 
+attempt "exists already" run good/manifest.json good/ballots.csv good/record.complete
 attempt "out/same" trustee new good/manifest.json --index 1 --out out/same --card out/same
 
 # --- Wrong use ---------------------------------------------------------------------------------------
 for command in "" "nonsense" "trustee" "trustee commit" "trustee comm good/record.new" \
   "trustee commit good/record.new extra --key k --out o" "election add good/record.new --key k" \
-  "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense"; do
+  "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense" "--nonsense" \
+  "run good/manifest.json good/ballots.csv out/r --limit 0" "run good/manifest.json good/ballots.csv ."; do
   read -ra arguments <<<"$command"
   attempt "" "${arguments[@]}"
 done
