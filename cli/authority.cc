@@ -2,8 +2,6 @@
 // the main log; everyone else hands in cards and messages.
 #include "psephos/protocol/authority.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -33,39 +31,8 @@ struct Options {
   std::vector<std::string> files;
   std::vector<std::string> registrar_cards;
   std::string box_card;
-};
-
-// Building is a record being made: a directory beside the final one, which takes its place in one
-// step.
-class Building {
- public:
-  explicit Building(fs::path record)
-      : record_(std::move(record)),
-        building_(parent() /
-                  ("." + record_.filename().string() + "." + std::to_string(::getpid()) + ".new")) {
-  }
-  Building(const Building&) = delete;
-  Building& operator=(const Building&) = delete;
-  ~Building() {
-    std::error_code ignored;
-    fs::remove_all(building_, ignored);
-  }
-  [[nodiscard]] const fs::path& path() const { return building_; }
-  Result<void> finish() {
-    std::error_code error;
-    fs::rename(building_, record_, error);
-    if (error) {
-      return fail(Errc::environment, record_.string() + ": cannot be made: " + error.message());
-    }
-    return {};
-  }
-
- private:
-  [[nodiscard]] fs::path parent() const {
-    return record_.has_parent_path() ? record_.parent_path() : fs::path(".");
-  }
-  fs::path record_;
-  fs::path building_;
+  std::vector<std::string> checkpoints;
+  bool dry_run = false;
 };
 
 Result<int> new_authority(Context& context, const std::string& out) {
@@ -77,12 +44,9 @@ Result<int> new_authority(Context& context, const std::string& out) {
 }
 
 Result<int> new_election(Context& context, const Options& options) {
-  fs::path path = fs::path(options.record).lexically_normal();
-  if (!path.has_filename()) {
-    path = path.parent_path();  // "record/" means "record"
-  }
-  PSEPHOS_CHECK_OK(check_new(std::span(&path, 1)));
+  PSEPHOS_TRY(const fs::path path, new_directory(options.record));
   PSEPHOS_TRY(const auto manifest, read_manifest(options.manifest));
+  PSEPHOS_CHECK_OK(require_no_witnesses(options.manifest, *manifest));
   PSEPHOS_TRY(const auto cards, read_trustee_cards(options.files, *manifest));
   PSEPHOS_TRY(const SecretBuffer content, load_secret(context, "authority", options.key));
   PSEPHOS_TRY(const auto authority, in_file(options.key, protocol::Authority::load(content)));
@@ -107,10 +71,17 @@ Result<int> new_election(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(writer.append(roster.encode()));
   PSEPHOS_CHECK_OK(writer.publish());
   PSEPHOS_CHECK_OK(building.finish());
-  std::printf(
-      "%s: %s\nroster of %u trustees: %s\neach now compares it and sends `trustee commit`\n",
-      path.c_str(), manifest->title.c_str(), manifest->num_trustees(),
-      hex(log.ceremony()->roster_digest()).c_str());
+  const std::string digest = hex(log.ceremony()->roster_digest());
+  if (context.json) {
+    print_json({{"record", path.string()},
+                {"title", manifest->title},
+                {"manifest", hex(manifest->digest)},
+                {"roster", digest}});
+  } else {
+    std::printf(
+        "%s: %s\nroster of %u trustees: %s\neach now compares it and sends `trustee commit`\n",
+        path.c_str(), manifest->title.c_str(), manifest->num_trustees(), digest.c_str());
+  }
   return kExitOk;
 }
 
@@ -152,8 +123,12 @@ Result<int> add_messages(Context& context, const Options& options) {
     PSEPHOS_CHECK_OK(draft.add(place, message));
   }
   PSEPHOS_CHECK_OK(draft.publish());
-  std::printf("%zu messages added; phase: %s\n", messages.size(),
-              name(draft.log().phase()).c_str());
+  const std::string phase = name(draft.log().phase());
+  if (context.json) {
+    print_json({{"added", messages.size()}, {"phase", phase}});
+  } else {
+    std::printf("%zu messages added; phase: %s\n", messages.size(), phase.c_str());
+  }
   if (draft.log().phase() == Phase::failed) {
     const auto& verdict = *draft.log().ceremony()->verdict();
     return fail(Errc::rejected, options.record + ": the key ceremony failed. " +
@@ -183,26 +158,40 @@ Result<int> open_polls(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(draft.add("opening", opening));
   PSEPHOS_CHECK_OK(draft.add("open", draft.authority().open(*draft.log().election())));
   PSEPHOS_CHECK_OK(draft.publish());
-  std::printf("the polls are open\nelection id: %s\n", hex(draft.log().election()->id()).c_str());
+  const std::string id = hex(draft.log().election()->id());
+  if (context.json) {
+    print_json({{"election", id}, {"phase", name(draft.log().phase())}});
+  } else {
+    std::printf("the polls are open\nelection id: %s\n", id.c_str());
+  }
   return kExitOk;
 }
 
+// What is closed over, for people to compare with what box and registrars say of their logs.
+Json closed_logs(const Manifest& manifest, const protocol::Close& close) {
+  Json logs = Json::object();
+  const auto add = [&](const std::string& log, const crypto::TreeHead& tree) {
+    logs[log] = {{"entries", tree.size}, {"root", hex(tree.root)}};
+  };
+  for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
+    add(Manifest::box_log(shard), close.boxes[shard]);
+  }
+  for (std::uint32_t registrar = 0; registrar < manifest.num_registrars(); ++registrar) {
+    add(Manifest::roll_log(registrar), close.rolls[registrar]);
+  }
+  return logs;
+}
+
 Result<int> close_polls(Context& context, const Options& options) {
+  PSEPHOS_CHECK_OK(read_checkpoints(options.checkpoints));
   PSEPHOS_TRY(auto draft, MainLogDraft::open(context, options.record, options.key));
   PSEPHOS_CHECK_OK(
       require_phase(draft.record(), draft.log(), {Phase::voting}, "only open polls can be closed"));
   const Manifest& manifest = draft.manifest();
-  const protocol::Election& election = *draft.log().election();
-  ProgressLine progress("auditing logs: entry");
-  std::uint64_t done = 0;
   const auto tree_of = [&](const std::string& log) -> Result<crypto::TreeHead> {
     PSEPHOS_TRY(const auto reader,
-                audit_log(draft.record(), election, log,
-                          [&](const protocol::LogReader::Bundle& bundle) -> Result<void> {
-                            done += bundle.entries.size();
-                            progress.update(done, 0);
-                            return {};
-                          }));
+                in_file(options.record,
+                        protocol::LogReader::open(draft.record(), log, manifest.log_origin(log))));
     return reader.tree();
   };
   protocol::Close close;
@@ -216,10 +205,32 @@ Result<int> close_polls(Context& context, const Options& options) {
     PSEPHOS_TRY(const auto tree, tree_of(Manifest::roll_log(registrar)));
     close.rolls.push_back(tree);
   }
-  PSEPHOS_CHECK_OK(draft.add("close", draft.authority().close(election, close)));
-  PSEPHOS_CHECK_OK(draft.publish());
-  std::printf("the polls are closed; the box logs hold %llu entries\n",
-              static_cast<unsigned long long>(entries));
+  const Json logs = closed_logs(manifest, close);
+  if (!context.json) {
+    for (const auto& [log, tree] : logs.items()) {
+      std::printf("%s: %llu entries, root %s\n", log.c_str(),
+                  tree["entries"].get<unsigned long long>(),
+                  tree["root"].get<std::string>().c_str());
+    }
+    static_cast<void>(std::fflush(stdout));  // before the audit, which takes its time
+  }
+  PSEPHOS_CHECK_OK(draft.add("close", draft.authority().close(*draft.log().election(), close)));
+  // A close is for good: the record is audited as it would be afterwards, and changed only if it
+  // passes. What the audit refuses now could never be tallied.
+  Overlay closed(draft.record());
+  PSEPHOS_CHECK_OK(in_file(options.record, draft.write_to(closed)));
+  PSEPHOS_CHECK_OK(audit(context, draft.record(), closed, options.checkpoints));
+  if (!options.dry_run) {
+    PSEPHOS_CHECK_OK(draft.publish());
+  }
+  if (context.json) {
+    print_json({{"closed", !options.dry_run}, {"logs", logs}});
+  } else {
+    std::printf("%s; the box logs hold %llu entries\n",
+                options.dry_run ? "the polls could be closed over these logs, and are still open"
+                                : "the polls are closed over these logs",
+                static_cast<unsigned long long>(entries));
+  }
   return kExitOk;
 }
 
@@ -233,7 +244,15 @@ Result<int> tally(Context& context, const Options& options) {
     PSEPHOS_CHECK_OK(draft.add("tally " + std::to_string(k), tallies[k]));
   }
   PSEPHOS_CHECK_OK(draft.publish());
-  if (tallies.empty()) {
+  if (context.json) {
+    Json out = {{"tallies", Json::array()}, {"threshold", draft.manifest().threshold}};
+    for (const protocol::Tally& tally : draft.log().tallies()) {
+      out["tallies"].push_back({{"contest", draft.manifest().contests[tally.contest].id},
+                                {"unit", tally.unit},
+                                {"ballots", tally.counted}});
+    }
+    print_json(out);
+  } else if (tallies.empty()) {
     std::printf(
         "every contest has fewer ballots than the manifest's minimum, %u: nothing is opened\n",
         draft.manifest().tally_minimum);
@@ -280,11 +299,11 @@ Result<int> result(Context& context, const Options& options) {
   PSEPHOS_TRY(const auto opened,
               protocol::election_result(draft.log(), audited.aggregate().counted()));
   PSEPHOS_CHECK_OK(draft.publish());
-  PSEPHOS_CHECK_OK(
-      write_result(draft.record(), "result.json", protocol::result_json(draft.manifest(), opened)));
+  const std::string json = protocol::result_json(draft.manifest(), opened);
+  PSEPHOS_CHECK_OK(write_result(draft.record(), "result.json", json));
   const std::string csv = protocol::result_csv(draft.manifest(), opened);
   PSEPHOS_CHECK_OK(write_result(draft.record(), "result.csv", csv));
-  say(csv);
+  say(context.json ? json : csv);
   return kExitOk;
 }
 
@@ -465,7 +484,7 @@ void add_authority(CLI::App& app, Context& context) {
   CLI::App* make = election->add_subcommand(
       "new", "Make the record of an election, with the roster of its trustees");
   make->add_option("MANIFEST", options->manifest, "the manifest")->required();
-  make->add_option("RECORD", options->record, "directory to make")->required();
+  make->add_option("RECORD", options->record, "directory to make; new or empty")->required();
   add_key(*make, *options);
   make->add_option("--trustee-card", options->files, "the cards of all trustees, in any order")
       ->required()
@@ -507,14 +526,26 @@ void add_authority(CLI::App& app, Context& context) {
       ->type_name("FILE");
   bind(*open, context, [options, &context] { return open_polls(context, *options); });
 
-  CLI::App* close =
-      add_command(*election, "close", "Close the polls over the final box and roll logs",
-                  "First copy box/ from the ballot box and roll/ from the registrars into RECORD. "
-                  "Their logs are\n"
-                  "audited and their final trees signed; what comes later does not count.\n"
-                  "Example: psephos election close record --key authority.key",
-                  *options);
+  CLI::App* close = add_command(
+      *election, "close", "Close the polls over the final box and roll logs",
+      "First copy box/ from the ballot box and roll/ from the registrars into RECORD. "
+      "Every ballot is\n"
+      "verified, then the final trees of their logs are signed, once and for good: "
+      "what comes later\n"
+      "does not count. Let box and registrars give you their newest checkpoint by "
+      "another way, and\n"
+      "pass them: a copy that is older or another is refused. Compare the trees shown "
+      "with theirs.\n"
+      "Example: psephos election close record --key authority.key --dry-run\n"
+      "         psephos election close record --key authority.key --checkpoint box-0.checkpoint\n"
+      "         roll-0.checkpoint",
+      *options);
   add_key(*close, *options);
+  close
+      ->add_option("--checkpoint", options->checkpoints,
+                   "checkpoints kept by box and registrars; the record must continue them")
+      ->type_name("FILE");
+  close->add_flag("--dry-run", options->dry_run, "check and show everything, sign nothing");
   bind(*close, context, [options, &context] { return close_polls(context, *options); });
 
   CLI::App* sum =

@@ -86,8 +86,14 @@ struct Submission {
   std::string reason;  // if it was refused
 };
 
-void report(const Context& context, const std::vector<Submission>& submissions) {
-  Json out = Json::array();
+struct LogSize {
+  std::string log;
+  std::uint64_t entries = 0;
+};
+
+void report(const Context& context, const std::vector<Submission>& submissions,
+            const std::vector<LogSize>& sizes) {
+  Json out = {{"files", Json::array()}, {"logs", Json::object()}};
   for (const Submission& submission : submissions) {
     const bool accepted = submission.accepted.has_value();
     if (context.json) {
@@ -99,7 +105,7 @@ void report(const Context& context, const std::vector<Submission>& submissions) 
       } else {
         row["reason"] = submission.reason;
       }
-      out.push_back(std::move(row));
+      out["files"].push_back(std::move(row));
     } else if (accepted) {
       std::printf(
           "accepted %s: %s, receipt %s\n", submission.file.c_str(),
@@ -112,6 +118,13 @@ void report(const Context& context, const std::vector<Submission>& submissions) 
     if (!accepted) {
       complain("psephos " + context.command + ": " + submission.file +
                ": refused: " + submission.reason + "\n");
+    }
+  }
+  for (const LogSize& size : sizes) {
+    out["logs"][size.log] = size.entries;
+    if (!context.json) {
+      std::printf("%s: %llu entries now\n", size.log.c_str(),
+                  static_cast<unsigned long long>(size.entries));
     }
   }
   if (context.json) {
@@ -128,7 +141,7 @@ Result<int> accept(Context& context, const Options& options) {
     submissions.back().receipt = receipt;
     outputs.push_back(receipt);
   }
-  PSEPHOS_CHECK_OK(check_new(outputs));
+  PSEPHOS_CHECK_OK(check_new(outputs, options.files));
   std::vector<Bytes> batch;
   for (Submission& submission : submissions) {
     auto content = runtime::read_file(submission.file, kMaxEntryBytes);
@@ -168,7 +181,16 @@ Result<int> accept(Context& context, const Options& options) {
     receipts.push_back({submission.receipt, Bytes(receipt.begin(), receipt.end())});
   }
   PSEPHOS_CHECK_OK(write_new_files(receipts));
-  report(context, submissions);
+  const Manifest& manifest = log->manifest();
+  std::vector<LogSize> sizes;
+  for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
+    const std::string name = Manifest::box_log(shard);
+    PSEPHOS_TRY(const auto reader,
+                in_file(options.record,
+                        protocol::LogReader::open(record, name, manifest.log_origin(name))));
+    sizes.push_back({.log = name, .entries = reader.tree().size});
+  }
+  report(context, submissions, sizes);
   return receipts.size() == submissions.size() ? kExitOk : kExitRejected;
 }
 
@@ -197,7 +219,11 @@ Result<int> find_receipt(Context& context, const Options& options) {
   };
   PSEPHOS_TRY(const auto receipt, in_file(options.record, proof()));
   PSEPHOS_CHECK_OK(write_new_file(out, as_bytes(receipt.print())));
-  std::printf("%s\n", entry_name(log, entry.index).c_str());
+  if (context.json) {
+    print_json({{"receipt", options.out}, {"log", log}, {"index", entry.index}});
+  } else {
+    std::printf("%s\n", entry_name(log, entry.index).c_str());
+  }
   return kExitOk;
 }
 
@@ -245,9 +271,10 @@ void add_box(CLI::App& app, Context& context) {
   CLI::App* take = add_command(
       *group, "accept", "Judge ballots and challenges, append the good ones, write receipts",
       "Reads files from `voter cast` and `voter challenge`; appends them in random order; writes\n"
-      "NAME.receipt into --receipts for each accepted NAME. Refused files are listed with the "
-      "reason;\n"
-      "the exit code is 1 then. A file accepted before is accepted again as the same entry.\n"
+      "NAME.receipt into --receipts for each accepted NAME, which no two files of one command may\n"
+      "share, whatever their folders and endings. Refused files are listed with the reason; the\n"
+      "exit code is 1 then. A file accepted before is accepted again as the same entry. The logs'\n"
+      "new sizes are shown.\n"
       "Example: psephos box accept record --key box.key --receipts receipts incoming/*.ballot",
       *options);
   add_key(*take, *options);

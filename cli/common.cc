@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <set>
@@ -16,6 +17,7 @@
 #include "psephos/crypto/key_file.h"
 
 #include "cli/output.h"
+#include "cli/password_cost.h"
 
 namespace psephos::cli {
 
@@ -92,13 +94,18 @@ class Terminal {
 Result<SecretBuffer> password_from_file(const std::string& path) {
   PSEPHOS_TRY(Bytes content, runtime::read_file(path, kMaxPasswordBytes));
   ByteView text = content;
-  if (!text.empty() && text.back() == '\n') {
-    text = text.first(text.size() - 1);
+  // The end of a line, as any editor writes it.
+  for (const std::uint8_t end : std::array<std::uint8_t, 2>{'\n', '\r'}) {
+    if (!text.empty() && text.back() == end) {
+      text = text.first(text.size() - 1);
+    }
   }
   SecretBuffer password(text);
+  const bool one_line = std::ranges::find(text, '\n') == text.end();
   wipe(content);
-  if (password.size() == 0) {
-    return fail(Errc::malformed, path + ": holds no password");
+  if (password.size() == 0 || !one_line) {
+    return fail(Errc::malformed,
+                path + (one_line ? ": holds no password" : ": holds more than one line"));
   }
   return password;
 }
@@ -120,16 +127,6 @@ Result<SecretBuffer> password_from_terminal(PasswordUse use, const std::string& 
     }
   }
   return password;
-}
-
-// Tests make many keys; they may do without a costly derivation.
-crypto::PasswordCost password_cost() {
-  const char* fast = std::getenv("PSEPHOS_TEST_FAST_PASSWORDS");
-  if (fast == nullptr || std::string_view(fast) != "1") {
-    return crypto::PasswordCost::moderate;
-  }
-  complain("psephos: warning: PSEPHOS_TEST_FAST_PASSWORDS is set; this file is poorly protected\n");
-  return crypto::PasswordCost::minimal;
 }
 
 std::string duration(double seconds) {
@@ -240,6 +237,18 @@ Result<void> check_new(std::span<const fs::path> paths) {
   return {};
 }
 
+Result<void> check_new(std::span<const fs::path> paths, std::span<const std::string> inputs) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto same = std::ranges::find(paths.first(i), paths[i]);
+    if (same != paths.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return fail(Errc::misuse, inputs[static_cast<std::size_t>(same - paths.begin())] + " and " +
+                                    inputs[i] + " would both be answered in " + paths[i].string() +
+                                    "; rename one");
+    }
+  }
+  return check_new(paths);
+}
+
 Result<void> write_new_files(std::span<const NewFile> files) {
   std::vector<fs::path> paths;
   for (const NewFile& file : files) {
@@ -255,6 +264,41 @@ Result<void> write_new_files(std::span<const NewFile> files) {
       }
       return in_file(files[i].path, written.error());
     }
+  }
+  return {};
+}
+
+Result<fs::path> new_directory(const fs::path& path) {
+  fs::path name = path.lexically_normal();
+  if (!name.has_filename()) {
+    name = name.parent_path();  // "record/" means "record"
+  }
+  if (!name.has_filename() || name.filename() == "." || name.filename() == "..") {
+    return fail(Errc::misuse, "\"" + path.string() + "\" is not the name of a directory to make");
+  }
+  std::error_code error;
+  const bool is_directory = fs::is_directory(fs::symlink_status(name, error));
+  if (is_there(name) && (!is_directory || !fs::is_empty(name, error))) {
+    return fail(Errc::misuse, name.string() + ": exists already; nothing is written over it");
+  }
+  return name;
+}
+
+Building::Building(fs::path record)
+    : record_(std::move(record)),
+      building_((record_.has_parent_path() ? record_.parent_path() : fs::path(".")) /
+                ("." + record_.filename().string() + "." + std::to_string(::getpid()) + ".new")) {}
+
+Building::~Building() {
+  std::error_code ignored;
+  fs::remove_all(building_, ignored);
+}
+
+Result<void> Building::finish() {
+  std::error_code error;
+  fs::rename(building_, record_, error);  // over an empty directory, too
+  if (error) {
+    return fail(Errc::environment, record_.string() + ": cannot be made: " + error.message());
   }
   return {};
 }
@@ -336,13 +380,28 @@ Result<std::shared_ptr<const protocol::Manifest>> read_manifest(const fs::path& 
   return std::make_shared<const protocol::Manifest>(std::move(manifest));
 }
 
+Result<void> require_no_witnesses(const fs::path& path, const protocol::Manifest& manifest) {
+  if (manifest.witness_quorum == 0) {
+    return {};
+  }
+  return fail(Errc::misuse, path.string() + ": witnesses.quorum is " +
+                                std::to_string(manifest.witness_quorum) +
+                                "; this tool makes no cosignatures, set it to 0");
+}
+
+Result<void> require_directory(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    return {};
+  }
+  return fail(Errc::environment,
+              path.string() + (fs::exists(path, error) ? ": is not a directory; a record is one"
+                                                       : ": does not exist"));
+}
+
 Result<std::shared_ptr<protocol::MainLog>> load_main_log(const Context& context,
                                                          const runtime::DirectoryRecord& record) {
-  std::error_code error;
-  if (!fs::is_directory(record.root(), error)) {
-    return fail(Errc::environment,
-                record.root().string() + ": is not a directory; a record is one");
-  }
+  PSEPHOS_CHECK_OK(require_directory(record.root()));
   return in_file(record.root(), protocol::read_main_log(record, context.evaluator));
 }
 

@@ -68,7 +68,8 @@ enum class PasswordUse : std::uint8_t { open_existing, protect_new };
                                                  const std::string& what);
 
 // Sealed key files: kind is "authority", "trustee", "registrar", "box" or "wallet". A new file is
-// never written over an old one unless `replace` says so (a wallet's state changes).
+// never written over an old one unless `replace` says so (the state of a wallet or trustee
+// changes).
 enum class Overwrite : std::uint8_t { refuse, replace };
 [[nodiscard]] Result<SecretBuffer> load_secret(const Context& context, const std::string& kind,
                                                const fs::path& path);
@@ -88,9 +89,32 @@ struct NewFile {
   runtime::FileMode mode = runtime::FileMode::shared;
 };
 [[nodiscard]] Result<void> check_new(std::span<const fs::path> paths);
+// For outputs named after inputs: names the two inputs that would share one.
+[[nodiscard]] Result<void> check_new(std::span<const fs::path> paths,
+                                     std::span<const std::string> inputs);
 [[nodiscard]] Result<void> write_new_files(std::span<const NewFile> files);
 [[nodiscard]] Result<Bytes> sealed(Context& context, const std::string& kind, const fs::path& path,
                                    const SecretBuffer& content);
+
+// new_directory: the name of a directory a command is to make, without a slash at the end.
+// Errc::misuse if something else than an empty directory is there.
+[[nodiscard]] Result<fs::path> new_directory(const fs::path& path);
+
+// Building is a record being made: a directory under a hidden name beside the final one, whose
+// place it takes in one step. Without finish it vanishes.
+class Building {
+ public:
+  explicit Building(fs::path record);  // from new_directory
+  Building(const Building&) = delete;
+  Building& operator=(const Building&) = delete;
+  ~Building();
+  [[nodiscard]] const fs::path& path() const { return building_; }
+  Result<void> finish();
+
+ private:
+  fs::path record_;
+  fs::path building_;
+};
 
 // in_file puts the name of a file or record in front of an error's message that does not name it
 // yet.
@@ -123,10 +147,17 @@ class Lock {
 // The manifest in a file of its own.
 [[nodiscard]] Result<std::shared_ptr<const protocol::Manifest>> read_manifest(const fs::path& path);
 
+// require_no_witnesses: Errc::misuse for an election whose checkpoints need cosignatures, before
+// anything is made that could never be verified.
+[[nodiscard]] Result<void> require_no_witnesses(const fs::path& path,
+                                                const protocol::Manifest& manifest);
+
 // Message files: a sequence of var(message) (docs/spec.md §2.6).
 [[nodiscard]] Result<std::vector<protocol::Message>> read_messages(const fs::path& path);
 [[nodiscard]] Bytes encode_messages(const std::vector<protocol::Message>& messages);
 
+// require_directory: Errc::environment unless a record's directory is there.
+[[nodiscard]] Result<void> require_directory(const fs::path& path);
 // The main log of a record in the making; the record's directory must exist.
 [[nodiscard]] Result<std::shared_ptr<protocol::MainLog>> load_main_log(
     const Context& context, const runtime::DirectoryRecord& record);

@@ -38,6 +38,7 @@ std::string turnout_text(const protocol::Report& report, bool json) {
 }
 
 Result<int> run_export(Context& context, const Options& options) {
+  PSEPHOS_CHECK_OK(require_directory(options.record));
   const runtime::DirectoryRecord record(options.record);
   runtime::ThreadExecutor executor(context.threads);
   protocol::Report report;

@@ -240,8 +240,14 @@ Result<int> show(Context& context, const Options& options) {
     PSEPHOS_CHECK_OK(write_new_file(options.out, entry));
     return kExitOk;
   }
-  const std::uint64_t end =
-      std::min(opened.reader.tree().size, options.to == kNone ? kNone : options.to + 1);
+  const std::uint64_t size = opened.reader.tree().size;
+  if (options.from > options.to || (options.from != 0 && options.from >= size)) {
+    return fail(Errc::misuse, options.record + ": the log " + options.log + " has " +
+                                  std::to_string(size) + " entries, from 0; none is shown from " +
+                                  std::to_string(options.from) +
+                                  (options.to == kNone ? "" : " to " + std::to_string(options.to)));
+  }
+  const std::uint64_t end = std::min(size, options.to == kNone ? kNone : options.to + 1);
   std::optional<LogReader::Bundle> bundle;
   for (std::uint64_t index = options.from; index < end; ++index) {
     const std::uint64_t number = index / crypto::kTileWidth;
@@ -298,11 +304,15 @@ Result<void> check_proof(const crypto::LogProof& proof, const crypto::NoteVerifi
                                                       checkpoint.tree, proof.hashes));
 }
 
-Result<int> check(const Options& options) {
+Result<int> check(Context& context, const Options& options) {
   PSEPHOS_TRY(const auto proof, read_proof(options.proof));
   PSEPHOS_TRY(const auto key, in_file("--vkey", crypto::NoteVerifier::parse(options.vkey)));
   PSEPHOS_CHECK_OK(in_file(options.proof, check_proof(proof, key, options.entry)));
-  std::printf("good: %s\n", entry_name(key.name(), proof.index).c_str());
+  if (context.json) {
+    print_json({{"good", true}, {"log", key.name()}, {"index", proof.index}});
+  } else {
+    std::printf("good: %s\n", entry_name(key.name(), proof.index).c_str());
+  }
   return kExitOk;
 }
 
@@ -337,8 +347,15 @@ Result<int> check_receipt(Context& context, const Options& options) {
       return fail(Errc::rejected,
                   options.proof + ": is for the tracking code " + protocol::print(present));
     }
-    std::printf("good: %s, tracking code %s\n", entry_name(log, receipt.index).c_str(),
-                protocol::print(present).c_str());
+    if (context.json) {
+      print_json({{"good", true},
+                  {"log", log},
+                  {"index", receipt.index},
+                  {"tracking_code", protocol::print(present)}});
+    } else {
+      std::printf("good: %s, tracking code %s\n", entry_name(log, receipt.index).c_str(),
+                  protocol::print(present).c_str());
+    }
     return kExitOk;
   }
   return fail(Errc::rejected, options.proof + ": is for the log \"" + checkpoint.origin +
@@ -379,7 +396,7 @@ void add_log(CLI::App& app, Context& context) {
   make->footer(
       "The proof carries the log's signed checkpoint. Whoever has the entry's bytes (`log show "
       "--raw`)\n"
-      "and the log's key can check it without the record.\n"
+      "and the log's key (`election status` prints it) can check it without the record.\n"
       "Example: psephos log prove record box/0 7 --out entry-7.proof");
   bind(*make, context, [options, &context] { return prove(context, *options); });
 
@@ -391,8 +408,10 @@ void add_log(CLI::App& app, Context& context) {
   judge->add_option("--vkey", options->vkey, "the log's verifier key: NAME+ID+KEY")
       ->required()
       ->type_name("VKEY");
-  judge->footer("Example: psephos log check entry-7.proof --entry entry-7 --vkey \"$VKEY\"");
-  bind(*judge, context, [options] { return check(*options); });
+  judge->footer(
+      "Get the log's key by a way you trust; `election status` prints those of a record.\n"
+      "Example: psephos log check entry-7.proof --entry entry-7 --vkey \"$VKEY\"");
+  bind(*judge, context, [options, &context] { return check(context, *options); });
 
   CLI::App* receipts = app.add_subcommand("receipt", "Check a voter's receipt");
   receipts->require_subcommand(1);

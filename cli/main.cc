@@ -20,10 +20,35 @@ std::string reached(const CLI::App& app) {
   return "";
 }
 
+// A misspelt command leaves CLI11 asking for a command; the word that is none says more.
+std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) {
+    last = last->get_subcommands().front();
+  }
+  const auto words = app.remaining(true);
+  if (last->get_require_subcommand_min() == 0 || words.empty()) {
+    return error.what();
+  }
+  const bool option = words.front().starts_with('-');
+  return std::string(option ? "no option" : "no command") + " is called \"" + words.front() + "\"";
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::string command = "psephos" + (reached(app).empty() ? "" : " " + reached(app));
-  complain(command + ": " + error.what() + "\nSee `" + command + " --help`.\n");
+  complain(command + ": " + what_is_wrong(app, error) + "\nSee `" + command + " --help`.\n");
   return kExitUsage;
+}
+
+// An empty value is a shell variable that was not set, and never meant: refused everywhere, so that
+// no command takes it for an option that was not given.
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    option->check([](const std::string& value) { return value.empty() ? "is empty" : ""; });
+  }
+  for (CLI::App* sub : app.get_subcommands(nullptr)) {
+    refuse_empty_values(*sub);
+  }
 }
 
 int run(int argc, char** argv) {
@@ -50,6 +75,7 @@ int run(int argc, char** argv) {
   add_verify(app, context);
   add_export(app, context);
   add_run(app, context);
+  refuse_empty_values(app);
   app.footer(
       "A whole election, in the order of its commands:\n"
       "  manifest new · manifest check · authority new\n"

@@ -12,6 +12,7 @@ namespace {
 using protocol::Manifest;
 
 // Names stand in for comments, which JSON has not.
+// clang-format off: it would format the JSON as C++.
 constexpr std::string_view kSample = R"json({
   "psephos": "manifest/v1",
   "title": "Sample election: replace every text and check every number",
@@ -22,11 +23,11 @@ constexpr std::string_view kSample = R"json({
     {
       "id": "mayor",
       "title": "Choose at most one (an empty ballot is allowed: min 0)",
-                           "type" : "choose",
-                           "options" : [ "Ada Option", "Ben Option", "Cem Option" ],
-                           "min" : 0,
-                           "max" : 1
-},
+      "type": "choose",
+      "options": ["Ada Option", "Ben Option", "Cem Option"],
+      "min": 0,
+      "max": 1
+    },
     {
       "id": "council-north",
       "title": "Choose up to three of five (voters of the north only)",
@@ -63,6 +64,7 @@ constexpr std::string_view kSample = R"json({
   "voters": 10000
 }
 )json";
+// clang-format on
 
 std::string rule_text(const protocol::Contest& contest) {
   const auto& rule = contest.rule;
@@ -104,6 +106,11 @@ void print_as_json(const Manifest& manifest) {
                              {"ballot_entry_bytes", manifest.ballot_entry_size(style)},
                              {"challenge_entry_bytes", manifest.challenge_entry_size(style)}});
   }
+  Json witnesses = Json::array();
+  for (const crypto::NoteVerifier& witness : manifest.witnesses) {
+    witnesses.push_back(witness.name());
+  }
+  out["witnesses"] = {{"keys", std::move(witnesses)}, {"quorum", manifest.witness_quorum}};
   print_json(out);
 }
 
@@ -130,8 +137,8 @@ void print_as_text(const Manifest& manifest) {
   }
   if (manifest.witness_quorum > 0) {
     std::printf(
-        "witnesses, %u of %zu needed: this tool makes no cosignatures; add them to the\n"
-        "checkpoints with witness software (C2SP tlog-witness), or set the quorum to 0\n",
+        "witnesses, %u of %zu needed: this tool makes no cosignatures, and leads no election that\n"
+        "needs them; set the quorum to 0, or lead it with software that does\n",
         manifest.witness_quorum, manifest.witnesses.size());
   }
 }

@@ -216,14 +216,115 @@ Result<std::map<protocol::TrackingCode, FoundEntry>> find_entries(
 }
 
 Result<protocol::AuditedBallots> audit(const Context& context, const DirectoryRecord& record) {
+  return audit(context, record, record, {});
+}
+
+Result<protocol::AuditedBallots> audit(const Context& context, const DirectoryRecord& record,
+                                       const protocol::RecordSource& view,
+                                       std::span<const std::string> checkpoint_files) {
+  PSEPHOS_TRY(auto checkpoints, read_checkpoints(checkpoint_files));
   runtime::ThreadExecutor executor(context.threads);
   ProgressLine progress("auditing");
-  return in_file(record.root(), protocol::audit_ballots({.record = record,
-                                                         .evaluator = context.evaluator,
-                                                         .executor = executor,
-                                                         .receipts = {},
-                                                         .checkpoints = {},
-                                                         .progress = progress.callback()}));
+  auto audited = protocol::audit_ballots({.record = view,
+                                          .evaluator = context.evaluator,
+                                          .executor = executor,
+                                          .receipts = {},
+                                          .checkpoints = std::move(checkpoints),
+                                          .progress = progress.callback()});
+  if (!audited.has_value()) {
+    Error& error = audited.error();
+    error.message = with_file_names(std::move(error.message), kCheckpoint, checkpoint_files);
+  }
+  return in_file(record.root(), std::move(audited));
+}
+
+namespace {
+
+// A receipt or checkpoint is a page of text.
+constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
+
+Result<std::vector<std::string>> read_texts(
+    std::span<const std::string> files,
+    const std::function<Result<void>(const std::string& text)>& check) {
+  std::vector<std::string> texts;
+  for (const std::string& file : files) {
+    PSEPHOS_TRY(const Bytes content, runtime::read_file(file, kMaxNoteBytes));
+    texts.emplace_back(as_text(content));
+    PSEPHOS_CHECK_OK(in_file(file, check(texts.back())));
+  }
+  return texts;
+}
+
+Result<void> check_checkpoint(const std::string& text) {
+  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(text));
+  PSEPHOS_CHECK_OK(crypto::Checkpoint::parse(note.text));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> read_receipts(std::span<const std::string> files) {
+  return read_texts(files, [](const std::string& text) -> Result<void> {
+    PSEPHOS_TRY(const auto receipt, crypto::LogProof::parse(text));
+    return check_checkpoint(receipt.checkpoint);
+  });
+}
+
+Result<std::vector<std::string>> read_checkpoints(std::span<const std::string> files) {
+  return read_texts(files, check_checkpoint);
+}
+
+std::string with_file_names(std::string text, std::string_view what,
+                            std::span<const std::string> files) {
+  // From the last, so that "receipt 1" is not looked for in "receipt 12".
+  for (std::size_t i = files.size(); i-- > 0;) {
+    const std::string name = std::string(what) + " " + std::to_string(i + 1);
+    if (const std::size_t at = text.find(name); at != std::string::npos) {
+      return text.replace(at, name.size(), files[i]);
+    }
+  }
+  return text;
+}
+
+Result<Bytes> Overlay::read(const std::string& path, std::size_t max) const {
+  const auto found = changes_.find(path);
+  if (found == changes_.end()) {
+    return below_->read(path, max);
+  }
+  if (!found->second.has_value()) {
+    return fail(Errc::environment, path + ": no such file");
+  }
+  if (found->second->size() > max) {
+    return fail(Errc::malformed, path + ": is too large");
+  }
+  return *found->second;
+}
+
+Result<std::vector<std::string>> Overlay::list() const {
+  PSEPHOS_TRY(auto files, below_->list());
+  std::erase_if(files, [&](const std::string& path) { return changes_.contains(path); });
+  for (const auto& [path, content] : changes_) {
+    if (content.has_value()) {
+      files.push_back(path);
+    }
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+bool Overlay::exists(const std::string& path) const {
+  const auto found = changes_.find(path);
+  return found == changes_.end() ? below_->exists(path) : found->second.has_value();
+}
+
+Result<void> Overlay::write(const std::string& path, ByteView content) {
+  changes_[path] = Bytes(content.begin(), content.end());
+  return {};
+}
+
+Result<void> Overlay::remove(const std::string& path) {
+  changes_[path] = std::nullopt;
+  return {};
 }
 
 Result<MainLogDraft> MainLogDraft::open(Context& context, const fs::path& record,
@@ -251,21 +352,22 @@ Result<void> MainLogDraft::add(const std::string& from, const Message& message) 
   return {};
 }
 
+Result<void> MainLogDraft::write_to(protocol::RecordStore& store) const {
+  PSEPHOS_TRY(auto signer, authority_.main_log_signer(manifest()));
+  PSEPHOS_TRY(auto writer,
+              protocol::LogWriter::open(store, Manifest::main_log(), std::move(signer)));
+  for (const Message& message : added_) {
+    PSEPHOS_CHECK_OK(writer.append(message.encode()));
+  }
+  PSEPHOS_CHECK_OK(writer.publish());
+  return {};
+}
+
 Result<void> MainLogDraft::publish() {
   if (added_.empty()) {
     return {};
   }
-  const auto write = [&]() -> Result<void> {
-    PSEPHOS_TRY(auto signer, authority_.main_log_signer(manifest()));
-    PSEPHOS_TRY(auto writer,
-                protocol::LogWriter::open(*record_, Manifest::main_log(), std::move(signer)));
-    for (const Message& message : added_) {
-      PSEPHOS_CHECK_OK(writer.append(message.encode()));
-    }
-    PSEPHOS_CHECK_OK(writer.publish());
-    return {};
-  };
-  PSEPHOS_CHECK_OK(in_file(record_->root(), write()));
+  PSEPHOS_CHECK_OK(in_file(record_->root(), write_to(*record_)));
   added_.clear();
   return {};
 }

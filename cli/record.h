@@ -69,6 +69,36 @@ struct FoundEntry {
 // audit runs the library's audit of a closed record with a progress line.
 [[nodiscard]] Result<protocol::AuditedBallots> audit(const Context& context,
                                                      const runtime::DirectoryRecord& record);
+// The same for `view` of that record, which must continue the checkpoints in these files.
+[[nodiscard]] Result<protocol::AuditedBallots> audit(const Context& context,
+                                                     const runtime::DirectoryRecord& record,
+                                                     const protocol::RecordSource& view,
+                                                     std::span<const std::string> checkpoint_files);
+
+// Texts a user hands to a check: receipts, or checkpoints kept from earlier. Errc::malformed names
+// the first file that is none.
+[[nodiscard]] Result<std::vector<std::string>> read_receipts(std::span<const std::string> files);
+[[nodiscard]] Result<std::vector<std::string>> read_checkpoints(std::span<const std::string> files);
+// What the library calls "receipt 2" or "earlier checkpoint 1" in its messages, by the file's name.
+inline constexpr std::string_view kReceipt = "receipt";
+inline constexpr std::string_view kCheckpoint = "earlier checkpoint";
+[[nodiscard]] std::string with_file_names(std::string text, std::string_view what,
+                                          std::span<const std::string> files);
+
+// Overlay is a record with changes that are kept in memory: what a record would become.
+class Overlay final : public protocol::RecordStore {
+ public:
+  explicit Overlay(const protocol::RecordSource& below) : below_(&below) {}
+  [[nodiscard]] Result<Bytes> read(const std::string& path, std::size_t max) const override;
+  [[nodiscard]] Result<std::vector<std::string>> list() const override;
+  [[nodiscard]] bool exists(const std::string& path) const override;
+  Result<void> write(const std::string& path, ByteView content) override;
+  Result<void> remove(const std::string& path) override;
+
+ private:
+  const protocol::RecordSource* below_;
+  std::map<std::string, std::optional<Bytes>> changes_;  // nothing: removed
+};
 
 // MainLogDraft collects the authority's additions to the main log: every message is judged by the
 // fold first; nothing is written before publish, and then all or nothing.
@@ -84,6 +114,8 @@ class MainLogDraft {
 
   // add: Errc::rejected if the fold refuses the message; `from` names where it came from.
   Result<void> add(const std::string& from, const protocol::Message& message);
+  // write_to appends the additions to the main log of `store`; publish does it for good.
+  Result<void> write_to(protocol::RecordStore& store) const;
   Result<void> publish();
 
  private:

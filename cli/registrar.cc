@@ -173,7 +173,11 @@ Result<int> make_roll(Context& context, const Options& options) {
                   }));
   const NewFile file{out, Bytes(roll.begin(), roll.end()), runtime::FileMode::owner_only};
   PSEPHOS_CHECK_OK(write_new_files(std::span(&file, 1)));
-  std::printf("%zu voters\n", voters);
+  if (context.json) {
+    print_json({{"roll", options.out}, {"voters", voters}});
+  } else {
+    std::printf("%zu voters\n", voters);
+  }
   return kExitOk;
 }
 
@@ -239,7 +243,7 @@ Result<int> issue(Context& context, const Options& options) {
     requests.push_back({.file = file, .response = response, .content = std::move(content)});
     outputs.push_back(response);
   }
-  PSEPHOS_CHECK_OK(check_new(outputs));
+  PSEPHOS_CHECK_OK(check_new(outputs, options.requests));
   PSEPHOS_TRY(const Lock lock, Lock::acquire(options.record));
   runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const Desk desk, open_desk(context, record, options.key));
@@ -390,7 +394,8 @@ void add_registrar(CLI::App& app, Context& context) {
       "Reads request files from `voter enrol`; writes NAME.response into --out for each "
       "NAME.request\n"
       "answered. A voter is answered once; the same request again gets the same answer. Refused\n"
-      "requests are listed, the others answered; the exit code is 1 then.\n"
+      "requests are listed, the others answered; the exit code is 1 then. No two requests of one\n"
+      "command may have the same NAME.\n"
       "Example: psephos registrar issue record --key registrar-0.key --roll roll-0.csv\n"
       "         --out responses requests/*.request",
       *options);

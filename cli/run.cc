@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -29,7 +30,7 @@ struct Options {
   std::string manifest;
   std::string ballots;
   std::string record;
-  std::uint64_t limit = 0;  // 0: all
+  std::optional<std::uint64_t> limit;  // of ballots
 };
 
 // Ballots are handled this many at a time: one entry bundle, so that memory does not grow with
@@ -44,7 +45,8 @@ struct PlainBallot {
 };
 
 // BallotSource reads the CSV: a column for every contest, by id; a column "style" if there is more
-// than one style. Other columns are passed over.
+// than one style. Other columns are passed over. A cell for a contest the ballot's style does not
+// have must be empty.
 class BallotSource {
  public:
   static Result<BallotSource> open(const Manifest& manifest, const std::string& path) {
@@ -105,6 +107,15 @@ class BallotSource {
         }
         ballot.style = static_cast<std::uint32_t>(found - manifest_->styles.begin());
       }
+      for (std::uint32_t contest = 0; contest < manifest_->contests.size(); ++contest) {
+        if (!manifest_->has_contest(ballot.style, contest) &&
+            !(*row)[contest_columns_[contest]].empty()) {
+          return fail(Errc::malformed, ballot.place + ": votes in the contest \"" +
+                                           manifest_->contests[contest].id +
+                                           "\", which the ballot style \"" +
+                                           manifest_->styles[ballot.style].id + "\" does not have");
+        }
+      }
       for (const std::uint32_t contest : manifest_->styles[ballot.style].contests) {
         ballot.cells.push_back((*row)[contest_columns_[contest]]);
       }
@@ -141,16 +152,22 @@ class Stopwatch {
 // Rehearsal holds every role of one election.
 class Rehearsal {
  public:
-  Rehearsal(Context& context, const Options& options)
-      : context_(context), options_(options), store_(options.record), executor_(context.threads) {}
+  Rehearsal(Context& context, const Options& options, Building& building)
+      : context_(context),
+        options_(options),
+        building_(building),
+        store_(building.path()),
+        executor_(context.threads) {}
 
   Result<int> run();
 
  private:
   Result<void> prepare();
+  // read_ballots reads and judges the rows once before anything is made: a bad one shows now.
+  Result<void> read_ballots();
   Result<void> ceremony();
   Result<void> open_polls();
-  Result<void> vote(BallotSource& source);
+  Result<void> vote();
   Result<void> vote_window(const std::vector<PlainBallot>& ballots);
   Result<void> count();
   // compare_recount: the decrypted totals are those of the plaintext ballots.
@@ -166,6 +183,7 @@ class Rehearsal {
 
   Context& context_;
   const Options& options_;
+  Building& building_;
   runtime::DirectoryRecord store_;
   runtime::ThreadExecutor executor_;
   std::shared_ptr<const Manifest> manifest_;
@@ -178,12 +196,18 @@ class Rehearsal {
   std::optional<protocol::Box> box_;
   std::optional<protocol::LogWriter> main_writer_;
   std::optional<protocol::MainLog> main_log_;
-  std::uint64_t num_ballots_ = 0;
+  std::uint64_t num_rows_ = 0;     // ballots to take
+  std::uint64_t num_ballots_ = 0;  // taken
   // The recount of the plaintext ballots: [style][option of the style].
   std::vector<std::vector<std::uint64_t>> recount_;
   protocol::ElectionResult result_;
+  struct Lap {
+    const char* key;
+    std::string words;
+    double seconds;
+  };
   Stopwatch watch_;
-  std::vector<std::pair<std::string, double>> seconds_;
+  std::vector<Lap> laps_;
 };
 
 Result<void> Rehearsal::say(const Message& message) {
@@ -195,23 +219,32 @@ Result<void> Rehearsal::say(const Message& message) {
 }
 
 Result<void> Rehearsal::prepare() {
-  PSEPHOS_TRY(const Bytes file, runtime::read_file(options_.manifest, protocol::kMaxManifestBytes));
-  auto manifest = Manifest::parse(file);
-  if (!manifest.has_value()) {
-    return within(options_.manifest, manifest.error());
-  }
-  if (manifest->witness_quorum > 0) {
-    return fail(Errc::misuse, options_.manifest + ": witnesses.quorum is " +
-                                  std::to_string(manifest->witness_quorum) +
-                                  "; `run` plays no witnesses, set it to 0 for a rehearsal");
-  }
-  manifest_ = std::make_shared<const Manifest>(std::move(*manifest));
-  std::error_code error;
-  if (fs::exists(options_.record, error) && !fs::is_empty(options_.record, error)) {
-    return fail(Errc::misuse, options_.record + ": exists and is not empty");
-  }
+  PSEPHOS_TRY(manifest_, read_manifest(options_.manifest));
+  PSEPHOS_CHECK_OK(require_no_witnesses(options_.manifest, *manifest_));
   for (const protocol::BallotStyle& style : manifest_->styles) {
     recount_.emplace_back(style.form.num_options());
+  }
+  return {};
+}
+
+Result<void> Rehearsal::read_ballots() {
+  PSEPHOS_TRY(BallotSource source, BallotSource::open(*manifest_, options_.ballots));
+  const std::uint64_t limit = options_.limit.value_or(std::numeric_limits<std::uint64_t>::max());
+  while (num_rows_ < limit) {
+    PSEPHOS_TRY(const auto ballots,
+                source.next(std::min<std::uint64_t>(kWindow, limit - num_rows_)));
+    if (ballots.empty()) {
+      break;
+    }
+    for (const PlainBallot& ballot : ballots) {
+      if (num_rows_ == manifest_->voters) {
+        return fail(Errc::malformed, ballot.place + ": more ballots than the manifest's voters, " +
+                                         std::to_string(manifest_->voters));
+      }
+      PSEPHOS_CHECK_OK(
+          in_file(ballot.place, protocol::parse_votes(*manifest_, ballot.style, ballot.cells)));
+      ++num_rows_;
+    }
   }
   return {};
 }
@@ -377,26 +410,17 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
   return {};
 }
 
-Result<void> Rehearsal::vote(BallotSource& source) {
+Result<void> Rehearsal::vote() {
+  PSEPHOS_TRY(BallotSource source, BallotSource::open(*manifest_, options_.ballots));
   ProgressLine progress("voting");
-  while (true) {
-    const std::uint64_t room =
-        options_.limit == 0 ? kWindow
-                            : std::min<std::uint64_t>(kWindow, options_.limit - num_ballots_);
-    PSEPHOS_TRY(const auto ballots, source.next(room));
+  while (num_ballots_ < num_rows_) {
+    PSEPHOS_TRY(const auto ballots,
+                source.next(std::min<std::uint64_t>(kWindow, num_rows_ - num_ballots_)));
     if (ballots.empty()) {
-      break;
-    }
-    if (num_ballots_ + ballots.size() > manifest_->voters) {
-      return fail(Errc::malformed, options_.ballots +
-                                       ": more ballots than the manifest's voters, " +
-                                       std::to_string(manifest_->voters));
+      return fail(Errc::environment, options_.ballots + ": became shorter while it was read");
     }
     PSEPHOS_CHECK_OK(vote_window(ballots));
-    progress.update(num_ballots_, options_.limit);
-    if (options_.limit != 0 && num_ballots_ == options_.limit) {
-      break;
-    }
+    progress.update(num_ballots_, num_rows_);
   }
   return {};
 }
@@ -437,7 +461,7 @@ Result<void> Rehearsal::count() {
   }
   PSEPHOS_CHECK_OK(publish());
   PSEPHOS_TRY(audited, audited.with_tallies(tallies));
-  seconds_.emplace_back("audit before the tally", watch_.lap());
+  laps_.push_back({"audit", "audit before the tally", watch_.lap()});
 
   for (std::uint32_t k = 0; k < main_log_->tallies().size(); ++k) {
     for (protocol::Trustee& trustee : trustees_) {
@@ -483,8 +507,8 @@ void Rehearsal::print_summary() const {
     json["election"] = hex(result_.election_id);
     json["ballots"] = num_ballots_;
     json["recount_equal"] = true;  // compare_recount has returned
-    for (const auto& [phase, seconds] : seconds_) {
-      json["seconds"][phase] = seconds;
+    for (const Lap& lap : laps_) {
+      json["seconds"][lap.key] = lap.seconds;
     }
     json["result"] = Json::parse(protocol::result_json(*manifest_, result_));
     print_json(json);
@@ -511,24 +535,27 @@ void Rehearsal::print_summary() const {
     }
   }
   std::printf("\nThe decrypted totals equal a recount of the plaintext ballots.\n");
-  for (const auto& [phase, seconds] : seconds_) {
-    std::printf("%9.2f s  %s\n", seconds, phase.c_str());
+  for (const Lap& lap : laps_) {
+    std::printf("%9.2f s  %s\n", lap.seconds, lap.words.c_str());
   }
   std::printf("Record: %s\n", options_.record.c_str());
 }
 
 Result<int> Rehearsal::run() {
   PSEPHOS_CHECK_OK(prepare());
-  PSEPHOS_TRY(BallotSource source, BallotSource::open(*manifest_, options_.ballots));
+  PSEPHOS_CHECK_OK(read_ballots());
+  watch_.lap();
   PSEPHOS_CHECK_OK(ceremony());
   PSEPHOS_CHECK_OK(open_polls());
-  seconds_.emplace_back("key ceremony, registrars' keys, opening", watch_.lap());
-  PSEPHOS_CHECK_OK(vote(source));
-  seconds_.emplace_back("enrolment, encryption, box (" + std::to_string(num_ballots_) + " ballots)",
-                        watch_.lap());
+  laps_.push_back({"setup", "key ceremony, registrars' keys, opening", watch_.lap()});
+  PSEPHOS_CHECK_OK(vote());
+  laps_.push_back({"voting",
+                   "enrolment, encryption, box (" + std::to_string(num_ballots_) + " ballots)",
+                   watch_.lap()});
   PSEPHOS_CHECK_OK(count());
-  seconds_.emplace_back("decryption and result", watch_.lap());
+  laps_.push_back({"tally", "decryption and result", watch_.lap()});
   PSEPHOS_CHECK_OK(compare_recount());
+  PSEPHOS_CHECK_OK(building_.finish());
   print_summary();
   return kExitOk;
 }
@@ -543,19 +570,29 @@ void add_run(CLI::App& app, Context& context) {
   command
       ->add_option(
           "BALLOTS", options->ballots,
-          "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty")
+          "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty;\n"
+          "and a column `style` with each ballot's style, if there are several")
       ->required();
   command->add_option("RECORD", options->record, "directory to make the record in; new or empty")
       ->required();
   command->add_option("--limit", options->limit, "take only so many ballots from the CSV")
-      ->check(CLI::PositiveNumber);
+      ->type_name("N")
+      ->check([](const std::string& text) {
+        const bool good = text.find_first_not_of("0123456789") == std::string::npos &&
+                          text.find_first_not_of('0') != std::string::npos;
+        return good ? "" : "must be a number, 1 or more";
+      });
   command->footer(
       "All keys are made in memory and gone at the end: for rehearsals, tests and measurements. A\n"
-      "record made role by role has the same form.\n"
+      "record made role by role has the same form. All ballots are read and judged first; RECORD\n"
+      "appears when it is complete.\n"
       "Example: psephos run examples/ballina2015/manifest.json examples/ballina2015/ballots.csv "
       "out");
-  bind(*command, context,
-       [options, &context]() -> Result<int> { return Rehearsal(context, *options).run(); });
+  bind(*command, context, [options, &context]() -> Result<int> {
+    PSEPHOS_TRY(const fs::path record, new_directory(options->record));
+    Building building(record);
+    return Rehearsal(context, *options, building).run();
+  });
 }
 
 }  // namespace psephos::cli

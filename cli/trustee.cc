@@ -5,6 +5,7 @@
 
 #include "cli/cards.h"
 #include "cli/common.h"
+#include "cli/json.h"
 #include "cli/record.h"
 
 namespace psephos::cli {
@@ -21,6 +22,7 @@ struct Options {
   std::string key;
   std::string card;
   std::string out;
+  std::vector<std::string> checkpoints;
 };
 
 Result<int> new_trustee(Context& context, const Options& options) {
@@ -85,7 +87,13 @@ Result<int> run_round(Context& context, Round round, const Options& options) {
                     " holds the complaint that proves it; hand it in with `election add`. It ends "
                     "this key ceremony, and everyone will see who is at fault");
   }
-  if (round == Round::commit) {
+  if (context.json) {
+    Json json = {{"message", options.out}, {"type", protocol::name(message.type)}};
+    if (round == Round::commit) {
+      json["roster"] = hex(log->ceremony()->roster_digest());
+    }
+    print_json(json);
+  } else if (round == Round::commit) {
     std::printf(
         "roster digest: %s\nBefore the message leaves, hear from every other trustee that they see "
         "the "
@@ -106,7 +114,7 @@ Result<int> decrypt(Context& context, const Options& options) {
   }
   PSEPHOS_TRY(const Lock lock, Lock::acquire(options.key));
   PSEPHOS_TRY(Trustee trustee, load_trustee(context, options.key));
-  PSEPHOS_TRY(const auto audited, audit(context, record));
+  PSEPHOS_TRY(const auto audited, audit(context, record, record, options.checkpoints));
   std::vector<Message> messages;
   for (std::uint32_t k = 0; k < audited.main_log().tallies().size(); ++k) {
     PSEPHOS_TRY(Message message,
@@ -117,10 +125,19 @@ Result<int> decrypt(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(
       save_secret(context, "trustee", options.key, trustee.save(), Overwrite::replace));
   PSEPHOS_CHECK_OK(write_new_file(out, encode_messages(messages)));
-  std::printf(
-      "the record passed the audit; %zu tallies decrypted\nclose digest: %s\nBefore the message "
-      "leaves, hear from every other trustee that they see the same.\n",
-      messages.size(), hex(audited.close_digest()).c_str());
+  const std::string close = hex(audited.close_digest());
+  if (context.json) {
+    print_json({{"message", options.out}, {"tallies", messages.size()}, {"close", close}});
+  } else {
+    std::printf("the record passed the audit; %zu tallies decrypted
+                    close digest : %
+                    s Before the message
+                    "
+                    "leaves, hear from every other trustee that they see the same.
+                    ",
+                    messages.size(),
+                close.c_str());
+  }
   return kExitOk;
 }
 
@@ -208,6 +225,8 @@ void add_trustee(CLI::App& app, Context& context) {
                   "show that ballot.\n"
                   "Example: psephos trustee decrypt record --key trustee-1.key --out decrypt-1.msg",
                   *options);
+  open->add_option("--checkpoint", options->checkpoints,
+                   "a checkpoint kept from earlier; the record must continue it (V4)");
   bind(*open, context, [options, &context] { return decrypt(context, *options); });
 }
 

@@ -2,23 +2,12 @@
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "cli/report.h"
 
 namespace psephos::cli {
 
 namespace {
-
-// A receipt or checkpoint is a page of text.
-constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
-
-Result<std::vector<std::string>> read_texts(const std::vector<std::string>& paths) {
-  std::vector<std::string> texts;
-  for (const std::string& path : paths) {
-    PSEPHOS_TRY(const Bytes file, runtime::read_file(path, kMaxNoteBytes));
-    texts.emplace_back(as_text(file));
-  }
-  return texts;
-}
 
 std::string column(std::string text, std::size_t width) {
   text.resize(std::max(text.size(), width), ' ');
@@ -30,13 +19,16 @@ std::string describe(const protocol::Fault& fault) {
                    (fault.equation.empty() ? "" : " (" + fault.equation + ")"));
 }
 
+// Before the opening is read there is no election id.
+bool is_known(const protocol::Report& report) { return report.election_id != Digest32{}; }
+
 }  // namespace
 
 std::string report_json(const protocol::Report& report) {
   Json json;
   json["accepted"] = report.accepted();
   json["title"] = report.title;
-  json["election"] = hex(report.election_id);
+  json["election"] = is_known(report) ? Json(hex(report.election_id)) : Json();
   json["ballots"] = report.num_ballots;
   json["counted"] = report.num_counted;
   json["challenges"] = report.num_challenges;
@@ -65,7 +57,8 @@ std::string report_json(const protocol::Report& report) {
 std::string report_table(const protocol::Report& report) {
   constexpr std::size_t kShownFaults = 5;
   std::string text = "Election: " + (report.title.empty() ? "(unknown)" : report.title) + "\n" +
-                     "Id:       " + hex(report.election_id) + "\n\n";
+                     "Id:       " + (is_known(report) ? hex(report.election_id) : "(unknown)") +
+                     "\n\n";
   for (const protocol::CheckReport& check : report.checks) {
     std::string status(name(check.status));
     if (check.status == protocol::Status::failed) {
@@ -118,12 +111,9 @@ void add_verify(CLI::App& app, Context& context) {
       "Exit code 0 only if all fifteen checks ran and passed; 1 if one failed or could not run.\n"
       "Example: psephos verify ballina-record --receipt my.receipt");
   bind(*command, context, [options, &context]() -> Result<int> {
-    std::error_code error;
-    if (!fs::is_directory(options->record, error)) {
-      return fail(Errc::environment, options->record + ": is not a directory");
-    }
-    PSEPHOS_TRY(auto receipts, read_texts(options->receipts));
-    PSEPHOS_TRY(auto checkpoints, read_texts(options->checkpoints));
+    PSEPHOS_CHECK_OK(require_directory(options->record));
+    PSEPHOS_TRY(auto receipts, read_receipts(options->receipts));
+    PSEPHOS_TRY(auto checkpoints, read_checkpoints(options->checkpoints));
     const runtime::DirectoryRecord record(options->record);
     runtime::ThreadExecutor executor(context.threads);
     protocol::Report report;
@@ -135,6 +125,12 @@ void add_verify(CLI::App& app, Context& context) {
                                  .receipts = std::move(receipts),
                                  .checkpoints = std::move(checkpoints),
                                  .progress = progress.callback()});
+    }
+    for (protocol::Fault& fault : report[protocol::Check::receipts].faults) {
+      fault.place = with_file_names(fault.place, kReceipt, options->receipts);
+    }
+    for (protocol::Fault& fault : report[protocol::Check::logs].faults) {
+      fault.place = with_file_names(fault.place, kCheckpoint, options->checkpoints);
     }
     say(context.json ? report_json(report) : report_table(report));
     return report.accepted() ? kExitOk : kExitRejected;

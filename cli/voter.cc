@@ -106,9 +106,16 @@ Result<int> enrol(Context& context, const Options& options) {
   PSEPHOS_CHECK_OK(save_secret(context, "wallet", options.wallet, wallet.save(),
                                is_new ? Overwrite::refuse : Overwrite::replace));
   PSEPHOS_CHECK_OK(write_new_files(requests));
+  Json out = {{"requests", Json::array()}};
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    std::printf("%s: for %s\n", requests[i].path.c_str(),
-                registrar_name(manifest, missing[i]).c_str());
+    out["requests"].push_back({{"file", requests[i].path.string()}, {"registrar", missing[i]}});
+    if (!context.json) {
+      std::printf("%s: for %s\n", requests[i].path.c_str(),
+                  registrar_name(manifest, missing[i]).c_str());
+    }
+  }
+  if (context.json) {
+    print_json(out);
   }
   return kExitOk;
 }
@@ -129,6 +136,10 @@ Result<int> receive(Context& context, const Options& options) {
   }
   PSEPHOS_CHECK_OK(save(context, options, opened.wallet));
   const auto missing = opened.wallet.missing(*election);
+  if (context.json) {
+    print_json({{"complete", missing.empty()}, {"missing", missing}});
+    return kExitOk;
+  }
   for (const std::uint32_t registrar : missing) {
     std::printf("still missing: %s\n", registrar_name(election->manifest(), registrar).c_str());
   }
@@ -167,9 +178,18 @@ Result<std::vector<std::string>> read_choices(const Options& options, const Mani
   return cells;
 }
 
+// The election for a vote. With the polls closed, or not open yet, the box would refuse it.
+Result<std::shared_ptr<const Election>> load_open_election(const Context& context,
+                                                           const runtime::DirectoryRecord& record) {
+  PSEPHOS_TRY(const auto log, load_main_log(context, record));
+  PSEPHOS_CHECK_OK(require_phase(record, *log, {protocol::MainLog::Phase::voting},
+                                 "votes are made and sent while the polls are open"));
+  return log->election();
+}
+
 Result<int> vote(Context& context, const Options& options) {
   const runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const auto election, load_election(context, record));
+  PSEPHOS_TRY(const auto election, load_open_election(context, record));
   PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   PSEPHOS_TRY(const auto cells, read_choices(options, election->manifest(), wallet.style()));
@@ -199,7 +219,8 @@ Result<int> send(Context& context, Decision decision, const Options& options) {
   const fs::path out = options.out;
   PSEPHOS_CHECK_OK(check_new(std::span(&out, 1)));
   const runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const auto election, load_election(context, record));
+  PSEPHOS_TRY(const auto election,
+              options.again ? load_election(context, record) : load_open_election(context, record));
   PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   const bool challenged = decision == Decision::challenge;

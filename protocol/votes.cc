@@ -31,7 +31,7 @@ class CellParser {
         return wrong("ends with '|'");
       }
     }
-    return {};
+    return check_rule();
   }
 
  private:
@@ -70,6 +70,33 @@ class CellParser {
     vote = 1;
     if (has_points) {
       PSEPHOS_TRY(vote, number(text.substr(colon + 1), "points"));
+    }
+    return {};
+  }
+
+  // The prover judges the rule as well, but cannot say which contest breaks it.
+  [[nodiscard]] Result<void> check_rule() const {
+    const crypto::ContestRule& rule = contest_->rule;
+    const auto broken = [&](const std::string& what, const char* bound, std::uint32_t limit) {
+      return fail(Errc::malformed, "contest \"" + contest_->id + "\": " + what + ", at " + bound +
+                                       " " + std::to_string(limit));
+    };
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < votes_.size(); ++i) {
+      if (votes_[i] > rule.range) {
+        return broken(
+            "option " + std::to_string(i + 1) + " has " + std::to_string(votes_[i]) + " points",
+            "most", rule.range);
+      }
+      sum += votes_[i];
+    }
+    const std::string what = std::to_string(sum) +
+                             (contest_->type == ContestType::choose ? " chosen" : " points in all");
+    if (sum < rule.min) {
+      return broken(what, "least", rule.min);
+    }
+    if (sum > rule.max) {
+      return broken(what, "most", rule.max);
     }
     return {};
   }

@@ -46,7 +46,7 @@ LINKS = {
     "psephos_crypto": {"psephos_crypto_verify"},
     "psephos_protocol": {"psephos_crypto_verify", "psephos_verify", "psephos_crypto"},
     "psephos_runtime": {"psephos_crypto_verify", "psephos_verify"},
-    "psephos": {
+    "psephos_tool": {
         "psephos_crypto_verify",
         "psephos_verify",
         "psephos_crypto",
@@ -54,6 +54,7 @@ LINKS = {
         "psephos_runtime",
         "psephos_csv",
     },
+    "psephos": {"psephos_tool"},
 }
 VERIFYING = ("psephos_crypto_verify", "psephos_verify")
 SECRET = ("psephos_crypto", "psephos_protocol")
@@ -227,7 +228,7 @@ CLEAN_TARGETS = {
         "psephos_verify psephos_crypto",
     ],
     "psephos_runtime": ["src/runtime/directory.cc", "runtime/directory.h", "psephos_verify"],
-    "psephos": ["cli/main.cc", "", "psephos_protocol psephos_runtime"],
+    "psephos_tool": ["cli/main.cc", "", "psephos_protocol psephos_runtime"],
 }
 # (rule, file, line added to it): each must be caught, under this name.
 BAD_INCLUDES = [

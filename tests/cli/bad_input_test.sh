@@ -2,7 +2,7 @@
 # Every command with every bad input: the exit code is 1, 2 or 3, never a signal; a message names the file; it is
 # over in seconds; nothing is left behind.
 #
-# usage: bad_input_test.sh PSEPHOS
+# usage: bad_input_test.sh PSEPHOS_FAST_KEYS
 set -euo pipefail
 
 psephos=$(realpath "$1")
@@ -11,7 +11,7 @@ trap 'rm -rf "$root"' EXIT
 work=$root/work
 mkdir "$work"
 cd "$work"
-export PSEPHOS_TEST_FAST_PASSWORDS=1 PSEPHOS_PASSWORD="correct horse"
+export PSEPHOS_PASSWORD="correct horse"
 
 # --- Good inputs: a whole election, with a copy of its record at every step ---------------------------
 mkdir good
@@ -72,6 +72,7 @@ cp wallet sent.wallet
 cp -r record record.voting
 ok box accept record --key box.key --receipts . alice.ballot
 cp -r record record.voted
+cp record/box/0/checkpoint box.checkpoint
 ok log show record main --raw 0 --out entry
 ok log prove record main 0 --out proof
 ok --json election status record
@@ -134,7 +135,7 @@ records="missing empty other cut zeros torn swapped unmanifest"
 # --- Commands ----------------------------------------------------------------------------------------
 # {name} is a good input that is replaced by each bad one in turn; {name!v w} leaves out the variants v and w: a
 # wallet that is missing is made; `log` shows what stands there, whatever the manifest says besides the log's name;
-# a wrong password shows in the file it does not open; `run` reads ballots as it goes.
+# a wrong password shows in the file it does not open.
 commands=(
   "manifest check {manifest.json}"
   "election new {manifest.json} out/r --key {authority.key} --trustee-card {trustee.card}"
@@ -145,6 +146,7 @@ commands=(
   "election add {record.tallied} --key {authority.key} {decrypt.msg}"
   "election open {record.confirmed} --key {authority.key} --registrar-card {registrar.card} --box-card {box.card}"
   "election close {record.voted} --key {authority.key}"
+  "election close good/record.voted --key good/authority.key --checkpoint {box.checkpoint}"
   "election tally {record.closed} --key {authority.key}"
   "election result {record.decrypted} --key {authority.key}"
   "election status {record.voted}"
@@ -180,8 +182,9 @@ commands=(
   "receipt check {alice.receipt} {record.voted}"
   "verify {record.complete}"
   "verify good/record.complete --receipt {alice.receipt}"
+  "verify good/record.complete --checkpoint {box.checkpoint}"
   "export {record.complete}"
-  "run {manifest.json} {ballots.csv!cut} out/record"
+  "run {manifest.json} {ballots.csv} out/record"
   "authority new --out out/key --password-file {password!other cut}"
   "election tally good/record.closed --key good/authority.key --password-file {password!other cut}"
 )
@@ -282,12 +285,14 @@ for command in \
   [ "$(cat out/there)" = kept ] || problem "wrote over a file"
 done
 
+attempt "exists already" run good/manifest.json good/ballots.csv good/record.complete
 attempt "out/same" trustee new good/manifest.json --index 1 --out out/same --card out/same
 
 # --- Wrong use ---------------------------------------------------------------------------------------
 for command in "" "nonsense" "trustee" "trustee commit" "trustee comm good/record.new" \
   "trustee commit good/record.new extra --key k --out o" "election add good/record.new --key k" \
-  "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense"; do
+  "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense" "--nonsense" \
+  "run good/manifest.json good/ballots.csv out/r --limit 0" "run good/manifest.json good/ballots.csv ."; do
   read -ra arguments <<<"$command"
   attempt "" "${arguments[@]}"
 done

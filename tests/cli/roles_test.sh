@@ -2,14 +2,14 @@
 # A whole election, role by role, with the tool: every role has a copy of the record of its own, and only files
 # travel between them.
 #
-# usage: roles_test.sh PSEPHOS
+# usage: roles_test.sh PSEPHOS_FAST_KEYS
 set -euo pipefail
 
 psephos=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-export PSEPHOS_TEST_FAST_PASSWORDS=1 PSEPHOS_PASSWORD="correct horse"
+export PSEPHOS_PASSWORD="correct horse"
 
 fail() {
   echo "roles_test.sh: line ${BASH_LINENO[1]}: $1" >&2
@@ -25,12 +25,14 @@ expect() {
   "$psephos" "$@" >stdout 2>stderr || code=$?
   [ "$code" = "$wanted" ] || fail "psephos $*: exit code $code, not $wanted"
   # A rejected record's report is the message of `verify`.
-  if [ "$wanted" != 0 ] && [ "$1" != verify ]; then
-    grep -q "^psephos " stderr || fail "psephos $*: no message on standard error"
+  if [ "$wanted" != 0 ] && ! grep -qE '^REJECTED|"accepted": false' stdout; then
+    grep -qE "^psephos[ :]" stderr || fail "psephos $*: no message on standard error"
   fi
 }
 # says TEXT: the last command printed it.
 says() { grep -qF -- "$1" stdout || fail "standard output does not say: $1"; }
+# is_json: what the last command, run with --json, printed on standard output is JSON.
+is_json() { python3 -m json.tool stdout >/dev/null || fail "not JSON"; }
 complains() { grep -qF -- "$1" stderr || fail "standard error does not say: $1"; }
 # give FROM TO: TO gets a fresh copy of a record's main log, and keeps its own box and roll logs.
 give() {
@@ -73,11 +75,27 @@ JSON
 expect 0 manifest check manifest.json
 says "digest: $(sha256sum manifest.json | cut -d' ' -f1)"
 expect 0 --json manifest check manifest.json
+is_json
 says '"threshold": 2'
+says '"quorum": 0'
+
+# A manifest with witnesses is sound, but this tool cannot lead the election.
+python3 - >witnessed.json <<'PY'
+import base64, hashlib, json
+name, key = "example.org/witness", bytes([4]) + bytes.fromhex(
+    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex()
+manifest = json.load(open("manifest.json"))
+manifest["witnesses"] = {"keys": [f"{name}+{id}+{base64.b64encode(key).decode()}"], "quorum": 1}
+print(json.dumps(manifest))
+PY
+expect 0 --json manifest check witnessed.json
+is_json
+says '"example.org/witness"'
 
 mkdir authority box
 expect 0 authority new --out authority/key
-complains "PSEPHOS_TEST_FAST_PASSWORDS"
+complains "poorly protected"
 [ "$(mode_of authority/key)" = 600 ] || fail "a key can be read by others"
 for i in 1 2 3; do
   mkdir "trustee-$i"
@@ -91,6 +109,22 @@ for r in 0 1; do
 done
 expect 0 box new manifest.json --out box/key --card box/card
 
+# An empty value is never taken for a missing one.
+expect 2 authority new --out ""
+expect 2 manifest check ""
+expect 2 --password-file "" authority new --out other-key
+expect 2 nonsense
+complains 'no command is called "nonsense"'
+expect 2 trustee comm record
+complains '"comm"'
+# Passwords from a file: one line, however it ends.
+printf 'correct horse\r\n' >crlf
+expect 2 --password-file crlf election new manifest.json record --key authority/key --trustee-card trustee-1/card
+complains "2 (Tom)"
+printf 'correct horse\nbattery\n' >lines
+expect 1 --password-file lines authority new --out other-key
+complains "lines: holds more than one line"
+
 # Cards: all of them, once, and of this manifest.
 expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2}/card
 complains "3 (Tia)"
@@ -103,8 +137,13 @@ complains "occurs twice"
 sed 's/"trustee": 1/"trustee": 1, "extra": 2/' trustee-1/card >extra.card
 expect 1 election new manifest.json record --key authority/key --trustee-card extra.card
 [ ! -e record ] || fail "a record was made of bad cards"
-expect 0 election new manifest.json record --key authority/key --trustee-card trustee-{3,1,2}/card
+expect 2 election new witnessed.json record --key authority/key --trustee-card trustee-{1,2,3}/card
+complains "witnesses.quorum is 1"
+mkdir record # an empty directory may be there
+expect 0 --json election new manifest.json record --key authority/key --trustee-card trustee-{3,1,2}/card
+is_json
 expect 0 --json election status record
+is_json
 roster=$(sed -n 's/.*"roster": "\([0-9a-f]\{64\}\)".*/\1/p' stdout)
 [ -n "$roster" ] || fail "no roster digest"
 expect 2 election new manifest.json record --key authority/key --trustee-card trustee-{1,2,3}/card
@@ -115,8 +154,14 @@ for round in commit reveal share confirm; do
   says "trustee 2 (Tom): trustee $round"
   for i in 1 2 3; do
     give record trustee-$i/record
-    expect 0 trustee $round trustee-$i/record --key trustee-$i/key --out trustee-$i/$round
-    [ $round != commit ] || says "roster digest: $roster"
+    if [ $i = 1 ]; then
+      expect 0 --json trustee $round trustee-$i/record --key trustee-$i/key --out trustee-$i/$round
+      is_json
+      [ $round != commit ] || says "\"roster\": \"$roster\""
+    else
+      expect 0 trustee $round trustee-$i/record --key trustee-$i/key --out trustee-$i/$round
+      [ $round != commit ] || says "roster digest: $roster"
+    fi
   done
   expect 2 trustee $round trustee-1/record --key trustee-1/key --out trustee-1/$round
   # One message of another round, and none of the batch is taken.
@@ -128,7 +173,8 @@ for round in commit reveal share confirm; do
   fi
   expect 0 election status record
   says "trustee 1 (Tim): trustee $round"
-  expect 0 election add record --key authority/key trustee-{2,1,3}/$round
+  expect 0 --json election add record --key authority/key trustee-{2,1,3}/$round
+  is_json
 done
 expect 0 election status record
 says "phase: ready to open"
@@ -139,6 +185,7 @@ expect 0 election open record --key authority/key --registrar-card registrar-{1,
 says "election id: "
 expect 2 election open record --key authority/key --registrar-card registrar-{1,0}/card --box-card box/card
 expect 0 --json election status record
+is_json
 says '"phase": "voting"'
 
 # --- Enrolment ---------------------------------------------------------------------------------------
@@ -148,9 +195,11 @@ give record public
 for r in 0 1; do
   give record registrar-$r/record
   expect 0 registrar start registrar-$r/record --key registrar-$r/key
+  cp -r registrar-$r/record/roll/$r registrar-$r/unused
   expect 2 registrar start registrar-$r/record --key registrar-$r/key
-  expect 0 registrar roll voters.csv --out registrar-$r/roll.csv
-  says "5 voters"
+  expect 0 --json registrar roll voters.csv --out registrar-$r/roll.csv
+  is_json
+  says '"voters": 5'
   [ "$(mode_of registrar-$r/roll.csv)" = 600 ] || fail "a roll can be read by others"
   [ "$(sort -t, -k3,3 -u registrar-$r/roll.csv | wc -l)" = 6 ] || fail "two voters have one code"
 done
@@ -162,7 +211,8 @@ enrol() { # NAME STYLE CODE...
   local name=$1 style=$2
   shift 2
   mkdir -p "$name"
-  expect 0 voter enrol public --wallet "$name/wallet" --style "$style" --voter "$name" --code "$@" --out "$name/out"
+  expect 0 --json voter enrol public --wallet "$name/wallet" --style "$style" --voter "$name" --code "$@" --out "$name/out"
+  is_json
   for r in 0 1; do
     mkdir -p registrar-$r/in
     mv "$name/out/request-$r.request" "registrar-$r/in/$name.request"
@@ -199,6 +249,7 @@ for name in alice bob carol dave; do
   says "complete"
 done
 expect 2 voter receive public --wallet alice/wallet registrar-0/out/alice.response
+expect 2 voter vote record --wallet alice/wallet --choice ""
 expect 2 voter receive public --wallet eve/wallet registrar-0/out/alice.response
 
 # --- Voting ------------------------------------------------------------------------------------------
@@ -211,7 +262,8 @@ vote() { # NAME CHOICE...: leaves the tracking code in $code
 }
 expect 1 voter vote public --wallet bob/wallet --choice council=1
 complains 'no contest "council"'
-expect 2 voter vote public --wallet bob/wallet --choice 'mayor=1|2' # one at most
+expect 1 voter vote public --wallet bob/wallet --choice 'mayor=1|2'
+complains 'contest "mayor": 2 chosen, at most 1'
 expect 1 voter vote public --wallet bob/wallet --choice mayor=9
 expect 1 voter vote public --wallet bob/wallet --choice mayor
 expect 1 voter vote public --wallet bob/wallet --choice mayor=1 --choice mayor=2
@@ -245,9 +297,16 @@ says "refused  empty.ballot"
 says "accepted carol/carol.ballot"
 complains "altered.ballot"
 [ "$(ls receipts)" = "$(printf '%s\n' carol.receipt first.receipt test.receipt)" ] || fail "other receipts than expected"
+cp -r box/record box/early # as it was now
+mkdir same
+cp carol/carol.ballot same/carol.ballot
+expect 2 box accept box/record --key box/key --receipts same carol/carol.ballot same/carol.ballot
+complains "carol/carol.ballot and same/carol.ballot"
 # Handed in again, it is the same entry.
 expect 0 --json box accept box/record --key box/key --receipts again carol/carol.ballot
+is_json
 says '"accepted": true'
+python3 -c 'import json; assert sum(json.load(open("stdout"))["logs"].values()) == 3' || fail "not 3 entries"
 
 vote alice mayor=2 'council=1|3' 'budget=1:4|2:2'
 alice_second=$code
@@ -260,7 +319,9 @@ expect 0 box accept box/record --key box/key --receipts receipts alice/second.ba
 
 # Receipts and tracking, in the box's own record.
 expect 0 receipt check receipts/carol.receipt box/record --code "$carol"
-expect 0 receipt check receipts/carol.receipt box/record --code "$(tr a-z- 'A-Z ' <<<"$carol")"
+expect 0 --json receipt check receipts/carol.receipt box/record --code "$(tr a-z- 'A-Z ' <<<"$carol")"
+is_json
+expect 2 receipt check receipts/carol.receipt box/record --code ""
 expect 1 receipt check receipts/carol.receipt box/record --code "$alice_first"
 expect 0 box receipt box/record --code "$bob_challenge" --out bob/found.receipt
 expect 0 receipt check bob/found.receipt box/record --code "$bob_challenge"
@@ -279,8 +340,37 @@ cp -r box/record/box record/
 mkdir record/roll
 cp -r registrar-0/record/roll/0 registrar-1/record/roll/1 record/roll/
 expect 2 election tally record --key authority/key
-expect 0 election close record --key authority/key
+kept=(box/record/box/{0,1}/checkpoint registrar-0/record/roll/0/checkpoint registrar-1/record/roll/1/checkpoint)
+# Copies that are older than what box and registrars have, and then a box log that is another one.
+rm -r record/box
+cp -r box/early/box record/
+expect 1 election close record --key authority/key --checkpoint "${kept[@]}"
+complains "fewer entries"
+complains "box/record/box"
+rm -r record/box record/roll/1
+cp -r box/record/box record/
+cp -r registrar-1/unused record/roll/1
+expect 1 election close record --key authority/key
+complains "V10"
+expect 1 election close record --key authority/key --checkpoint registrar-1/record/roll/1/checkpoint
+complains "registrar-1/record/roll/1/checkpoint: the log has fewer"
+rm -r record/roll/1
+cp -r registrar-1/record/roll/1 record/roll/
+expect 1 election close record --key authority/key --checkpoint voters.csv
+complains voters.csv
+before=$(find record -type f -exec sha256sum {} + | sort)
+expect 0 --json election close record --key authority/key --checkpoint "${kept[@]}" --dry-run
+is_json
+says '"closed": false'
+[ "$before" = "$(find record -type f -exec sha256sum {} + | sort)" ] || fail "a dry run changed the record"
+expect 0 election close record --key authority/key --checkpoint "${kept[@]}" box/early/box/{0,1}/checkpoint
 says "6 entries"
+says "roll/1: 4 entries, root "
+expect 2 election close record --key authority/key
+expect 2 voter vote record --wallet bob/wallet
+complains 'phase is "closed"'
+expect 2 voter cast record --wallet bob/wallet --out bob/late.ballot
+expect 0 voter cast record --wallet bob/wallet --again --out bob/again.ballot
 give record box/record
 expect 2 box accept box/record --key box/key --receipts late carol/carol.ballot
 for r in 0 1; do
@@ -293,8 +383,9 @@ for r in 0 1; do
 done
 
 expect 2 trustee decrypt record --key trustee-1/key --out trustee-1/early # no tally yet
-expect 0 election tally record --key authority/key
-says "3 tallies"
+expect 0 --json election tally record --key authority/key
+is_json
+python3 -c 'import json; assert len(json.load(open("stdout"))["tallies"]) == 3' || fail "not 3 tallies"
 # A trustee audits before it decrypts.
 cp -r record forged
 bundle=$(find forged/box -path '*entries*' -type f -size +0 | head -1)
@@ -306,7 +397,8 @@ expect 2 election result record --key authority/key
 for i in 1 3; do # the second trustee is away
   rm -rf trustee-$i/record
   cp -r record trustee-$i/record
-  expect 0 trustee decrypt trustee-$i/record --key trustee-$i/key --out trustee-$i/decryption
+  expect 0 --json trustee decrypt trustee-$i/record --key trustee-$i/key --out trustee-$i/decryption
+  is_json
 done
 expect 0 election add record --key authority/key trustee-1/decryption
 expect 0 election status record
@@ -314,7 +406,8 @@ says "awaited: trustee 3 (Tia): trustee decrypt"
 expect 2 election result record --key authority/key
 expect 0 election add record --key authority/key trustee-3/decryption
 expect 0 election result record --key authority/key
-expect 0 election result record --key authority/key # once more changes nothing
+expect 0 --json election result record --key authority/key # once more changes nothing
+is_json
 cat >expected.csv <<'CSV'
 contest,unit,styles,ballots,option,name,votes
 mayor,0,north+south,4,1,Ada,0
@@ -332,6 +425,23 @@ cmp expected.csv record/result.csv || fail "other totals than were voted"
 expect 0 verify record --receipt receipts/*.receipt bob/found.receipt
 says "ACCEPTED"
 expect 0 --json verify record
+is_json
+expect 1 --json verify box/early
+is_json
+expect 1 verify record --receipt voters.csv
+complains voters.csv
+[ ! -s stdout ] || fail "a report without a verification"
+sed 's/^index .*/index 5/' receipts/carol.receipt >wrong.receipt
+expect 1 verify record --receipt receipts/carol.receipt wrong.receipt
+says "wrong.receipt: "
+expect 1 verify trustee-1 # holds no record
+says "Id:       (unknown)"
+expect 1 --json verify trustee-1
+says '"election": null'
+expect 3 verify nowhere
+complains "nowhere: does not exist"
+expect 3 export nowhere
+complains "nowhere: does not exist"
 expect 0 election status record
 says "phase: complete"
 expect 0 export record --format csv
@@ -349,6 +459,9 @@ says "result by authority of tally 0: 0 2 1"
 expect 0 log show record main --from 1 --to 1
 [ "$(wc -l <stdout)" = 2 ] || fail "more than one entry shown"
 expect 2 log show record box/9
+expect 2 log show record roll/0 --from 4
+complains "has 4 entries"
+expect 2 log show record roll/0 --from 2 --to 1
 expect 0 log show record main --raw 3 --out entry
 expect 2 log show record main --raw 99 --out entry-99
 expect 0 log prove record main 3 --out proof
@@ -356,10 +469,38 @@ expect 0 --json election status record
 vkey=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' main)
 expect 0 log check proof --entry entry --vkey "$vkey"
 says "good: "
+expect 0 --json log check proof --entry entry --vkey "$vkey"
+is_json
 expect 1 log check proof --entry expected.csv --vkey "$vkey"
 expect 0 --json election status record
 other=$(python3 -c 'import json, sys; print(json.load(open("stdout"))["logs"][sys.argv[1]]["vkey"])' box/0)
 expect 1 log check proof --entry entry --vkey "$other"
+
+# --- All roles at once ---------------------------------------------------------------------------------
+printf '%s\n' style,mayor,council,budget 'north,1,2|3,1:4' south,3,, 'south,,,1:1|2:3' >ballots.csv
+for wrong in 'south,1,2,#contest "council"' 'south,1|2,,#contest "mayor": 2 chosen, at most 1' 'west,1,,#"west"' \
+  'north,,,1:4|2:4#contest "budget": 8 points in all, at most 6'; do
+  cp ballots.csv wrong.csv
+  echo "${wrong%#*}" >>wrong.csv
+  expect 1 run manifest.json wrong.csv whole
+  complains "wrong.csv line 5"
+  complains "${wrong#*#}"
+  [ ! -e whole ] || fail "a record of wrong ballots"
+done
+printf 'style,mayor,council,budget\n%s' "$(yes north,1,, | head -11)" >many.csv
+expect 1 run manifest.json many.csv whole
+complains "more ballots than the manifest's voters, 10"
+expect 2 run witnessed.json ballots.csv whole
+complains "witnesses.quorum is 1"
+expect 2 run --limit 0 manifest.json ballots.csv whole
+expect 2 run manifest.json ballots.csv record
+complains "exists already"
+mkdir whole
+expect 0 --json run --limit 3 manifest.json ballots.csv whole/
+is_json
+says '"audit": '
+expect 0 verify whole
+[ -z "$(find . -maxdepth 1 -name '.*.new')" ] || fail "a record in the making is left behind"
 
 # Two processes do not change one record at the same time.
 exec 9<record

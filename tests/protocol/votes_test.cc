@@ -18,13 +18,25 @@ using test::must;
 using Cells = std::vector<std::string>;
 using Values = std::vector<std::uint32_t>;
 
+// Mayor: 1 of 3 options. Board: 0 to 3 points each, at most 4 in all.
 const Manifest& manifest() {
   static const auto manifest = test::manifest_of({});
   return *manifest;
 }
 
+// The same with any number of options allowed for mayor, so that cells of all shapes keep its rule.
+const Manifest& lenient() {
+  static const Manifest manifest = [] {
+    std::string json = test::manifest_json({});
+    const std::string rule = R"("min": 1, "max": 1)";
+    json.replace(json.find(rule), rule.size(), R"("min": 0, "max": 3)");
+    return must(Manifest::parse(as_bytes(json)));
+  }();
+  return manifest;
+}
+
 Values parse(std::uint32_t style, const Cells& cells) {
-  const crypto::SecretVotes votes = must(parse_votes(manifest(), style, cells));
+  const crypto::SecretVotes votes = must(parse_votes(lenient(), style, cells));
   return {votes.expose_secret().begin(), votes.expose_secret().end()};
 }
 
@@ -39,9 +51,21 @@ TEST(Votes, Cells) {
   EXPECT_EQ(parse(kBoth, {"", ""}), (Values{0, 0, 0, 0, 0}));
 }
 
-// Rules of a contest are the ballot's to judge: these parse.
-TEST(Votes, RulesAreNotJudgedHere) {
-  EXPECT_EQ(parse(kBoth, {"1|2", "1:4294967295|2:9"}), (Values{1, 1, 0, 4294967295, 9}));
+TEST(Votes, RulesOfContests) {
+  const auto refused = [](const Cells& cells) {
+    const auto votes = parse_votes(manifest(), cells.size() == 1 ? kMayor : kBoth, cells);
+    EXPECT_TRUE(fails_with(Errc::malformed, votes));
+    return votes.has_value() ? "" : votes.error().message;
+  };
+  EXPECT_EQ(refused({"1|2"}), R"(contest "mayor": 2 chosen, at most 1)");
+  EXPECT_EQ(refused({""}), R"(contest "mayor": 0 chosen, at least 1)");
+  EXPECT_EQ(refused({"1", "1:3|2:2"}), R"(contest "board": 5 points in all, at most 4)");
+  EXPECT_EQ(refused({"1", "2:4"}), R"(contest "board": option 2 has 4 points, at most 3)");
+  EXPECT_EQ(refused({"1", "1:4294967295|2:1"}),
+            R"(contest "board": option 1 has 4294967295 points, at most 3)");
+  EXPECT_EQ(refused({"", "1:1"}), R"(contest "mayor": 0 chosen, at least 1)");
+  EXPECT_TRUE(parse_votes(manifest(), kBoth, Cells{"1", "1:3|2:1"}).has_value());
+  EXPECT_TRUE(parse_votes(manifest(), kBoth, Cells{"3", ""}).has_value());
 }
 
 TEST(Votes, OtherCellsAreRefused) {

@@ -88,7 +88,8 @@ class Wallet {
 };
 
 // parse_votes reads a voter's choices for a style from ballot cells in the order of its contests
-// (docs/wire.md): "7", "1|4|9", "3:5|8:2", "" for none. Errc::malformed names the contest.
+// (docs/wire.md): "7", "1|4|9", "3:5|8:2", "" for none. Errc::malformed names the contest whose
+// cell cannot be read or whose rule (range, min, max) it breaks.
 [[nodiscard]] Result<crypto::SecretVotes> parse_votes(const Manifest& manifest, std::uint32_t style,
                                                       std::span<const std::string> cells);
 
