@@ -129,14 +129,10 @@ Result<int> decrypt(Context& context, const Options& options) {
   if (context.json) {
     print_json({{"message", options.out}, {"tallies", messages.size()}, {"close", close}});
   } else {
-    std::printf("the record passed the audit; %zu tallies decrypted
-                    close digest : %
-                    s Before the message
-                    "
-                    "leaves, hear from every other trustee that they see the same.
-                    ",
-                    messages.size(),
-                close.c_str());
+    std::printf(
+        "the record passed the audit; %zu tallies decrypted\nclose digest: %s\nBefore the message "
+        "leaves, hear from every other trustee that they see the same.\n",
+        messages.size(), close.c_str());
   }
   return kExitOk;
 }
