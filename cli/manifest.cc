@@ -58,7 +58,7 @@ constexpr std::string_view kSample = R"json({
     "names": ["Electoral office", "Independent second registrar"],
     "rsa_bits": 3072
   },
-  "box": { "shards": 1, "revote": "last", "challenges": 3 },
+  "box": { "shards": 1, "revote": "last", "ballots": 10, "challenges": 3 },
   "tally": { "minimum": 5, "by": "election" },
   "witnesses": { "keys": [], "quorum": 0 },
   "voters": 10000

@@ -241,7 +241,8 @@ TEST(Manifest, RefusesWhatIsNotStrictJson) {
        "manifest: has " + std::to_string(kMaxManifestBytes + kText.size()) +
            " bytes, may have 1048576"},
       {edited("\"voters\"", "\"extra\": null, \"voters\""), "manifest: unknown key \"extra\""},
-      {edited("\"voters\"", "\"ex\x7ftra\": null, \"voters\""), "manifest: unknown key \"ex\\x7ftra\""},
+      {edited("\"voters\"", "\"ex\x7ftra\": null, \"voters\""),
+       "manifest: unknown key \"ex\\x7ftra\""},
       {edited("\"voters\"", "\"" + std::string(65, 'k') + "\": null, \"voters\""),
        "manifest: unknown key \"" + std::string(64, 'k') + "…\""},
       {edited("\"voters\": 1000", "\"x\": 1000"), "voters: missing"},
