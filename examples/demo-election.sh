@@ -18,7 +18,7 @@ say "Verifying the record, as anyone can"
 say "Flipping one bit of one ballot in a copy of the record, and verifying that"
 cp -r "$work/record" "$work/tampered"
 bundle="$work/tampered/box/0/tile/entries/001"
-offset=100700
+offset=101163  # in f_1 of a ballot proof: a number changes, its form stays good
 byte=$(od -An -tu1 -j "$offset" -N 1 "$bundle" | tr -d ' ')
 # shellcheck disable=SC2059
 printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$bundle" bs=1 seek="$offset" conv=notrunc status=none
