@@ -447,6 +447,14 @@ says "phase: complete"
 expect 0 export record --format csv
 cmp stdout expected.csv || fail "the export differs"
 expect 1 verify forged
+# A receipt is good only for a record whose own log is sound.
+cp -r record unsigned
+for checkpoint in unsigned/box/*/checkpoint; do
+  python3 -c 'import sys; p = sys.argv[1]; t = open(p).read(); i = len(t) - 20
+open(p, "w").write(t[:i] + ("A" if t[i] != "A" else "B") + t[i + 1:])' "$checkpoint"
+done
+expect 0 receipt check receipts/carol.receipt record
+expect 1 receipt check receipts/carol.receipt unsigned
 
 for log in main box/0 box/1 roll/0 roll/1; do
   expect 0 log show record $log

@@ -1,5 +1,6 @@
 // Two closes of one election, each with a record that passes the audit: an authority that gets both
 // decrypted learns the difference, which may be one ballot. Each trustee prevents it alone.
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -67,6 +68,26 @@ TEST_F(SecondClose, IsRefusedAfterSaveAndLoad) {
 TEST_F(SecondClose, IsAsGoodAsAnyForWhoDecryptedNothing) {
   EXPECT_TRUE(forge_.trustees[0].decrypt(*second_, 0, forge_.random).has_value());
   EXPECT_EQ(forge_.trustees[0].decrypt(*first_, 0, forge_.random).error().code, Errc::misuse);
+}
+
+// A key file from before the trustee had bound itself, as a backup may be.
+TEST_F(SecondClose, NothingIsDecryptedByWhoHasNotConfirmedTheCeremony) {
+  constexpr std::size_t kRoster = 32 + 4 + 32 + 32 + 4 + 2 * 32 + 2 * 32 + 64;  // the first flag
+  constexpr std::size_t kConfirmed = kRoster + 1 + 32;
+  const SecretBuffer saved = forge_.trustees[0].save();
+  const ByteView bytes = saved.expose_secret();
+  ASSERT_EQ(bytes.size(), kConfirmed + 1 + 32 + 1);
+  for (const auto& [kept, reason] :
+       {std::pair(kRoster, "has not committed under this roster"),
+        std::pair(kConfirmed, "has not confirmed this key ceremony")}) {
+    Bytes older(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(kept));
+    older.resize(kept == kRoster ? kept + 3 : kept + 2);  // flags: no
+    Trustee trustee = value(Trustee::load(SecretBuffer(older)));
+    const auto share = trustee.decrypt(*first_, 0, forge_.random);
+    ASSERT_FALSE(share.has_value());
+    EXPECT_EQ(share.error().code, Errc::misuse);
+    EXPECT_TRUE(share.error().message.contains(reason)) << share.error().message;
+  }
 }
 
 }  // namespace
