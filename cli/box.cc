@@ -44,21 +44,18 @@ Result<int> new_box(Context& context, const Options& options) {
   return kExitOk;
 }
 
-Result<BoxKeys> load_keys(const Context& context, const Options& options,
-                          const protocol::Election& election) {
+Result<BoxKeys> load_keys(const Context& context, const Options& options) {
   PSEPHOS_TRY(const SecretBuffer content, load_secret(context, "box", options.key));
-  PSEPHOS_TRY(BoxKeys keys, in_file(options.key, BoxKeys::load(content)));
-  if (keys.public_keys() != election.opening().box_logs) {
-    return fail(Errc::misuse, options.key + ": is not the key of the box of " + options.record);
-  }
-  return keys;
+  return in_file(options.key, BoxKeys::load(content));
 }
 
 Result<int> start(Context& context, const Options& options) {
   PSEPHOS_TRY(const Lock lock, Lock::acquire(options.record));
   runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const Lock key_lock, Lock::acquire(options.key));
   PSEPHOS_TRY(const auto election, load_election(context, record));
-  PSEPHOS_TRY(const BoxKeys keys, load_keys(context, options, *election));
+  PSEPHOS_TRY(BoxKeys keys, load_keys(context, options));
+  PSEPHOS_CHECK_OK(in_file(options.key, keys.start(*election)));
   const Manifest& manifest = election->manifest();
   // Either no shard has a log, or the box was started before: a single missing log was lost, and
   // making it anew would fork it.
@@ -68,6 +65,7 @@ Result<int> start(Context& context, const Options& options) {
                   (record.root() / Manifest::box_log(shard)).string() + ": the log exists already");
     }
   }
+  PSEPHOS_CHECK_OK(save_secret(context, "box", options.key, keys.save(), Overwrite::replace));
   for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
     PSEPHOS_TRY(auto signer, keys.log_signer(manifest, shard));
     PSEPHOS_CHECK_OK(
@@ -159,7 +157,8 @@ Result<int> accept(Context& context, const Options& options) {
   PSEPHOS_TRY(const auto log, load_main_log(context, record));
   PSEPHOS_CHECK_OK(require_phase(record, *log, {Phase::voting},
                                  "ballots are accepted while the polls are open"));
-  PSEPHOS_TRY(const BoxKeys keys, load_keys(context, options, *log->election()));
+  PSEPHOS_TRY(const BoxKeys keys, load_keys(context, options));
+  PSEPHOS_CHECK_OK(in_file(options.key, keys.serves(*log->election())));
   PSEPHOS_TRY(auto box, in_file(options.record, protocol::Box::open(log->election(), record, keys,
                                                                     context.evaluator)));
 

@@ -312,6 +312,7 @@ Result<void> Rehearsal::open_polls() {
   for (protocol::Registrar& registrar : registrars_) {
     PSEPHOS_CHECK_OK(registrar.start(*main_log_->election()));
   }
+  PSEPHOS_CHECK_OK(box_keys_->start(*main_log_->election()));
   for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
     PSEPHOS_TRY(auto signer, box_keys_->log_signer(*manifest_, s));
     PSEPHOS_CHECK_OK(protocol::LogWriter::create(store_, Manifest::box_log(s), std::move(signer)));

@@ -88,8 +88,11 @@ Result<BoxKeys> BoxKeys::load(const SecretBuffer& content) {
     PSEPHOS_TRY(const SecretBytes<32> seed, in.secret<32>("log key"));
     keys.push_back(crypto::Ed25519SecretKey::from_seed(seed));
   }
+  PSEPHOS_TRY(const std::optional<Digest32> election, in.optional_digest("election id"));
   PSEPHOS_CHECK_OK(in.finish("box key file"));
-  return BoxKeys(manifest_digest, std::move(keys));
+  BoxKeys result(manifest_digest, std::move(keys));
+  result.election_ = election;
+  return result;
 }
 
 SecretBuffer BoxKeys::save() const {
@@ -98,7 +101,28 @@ SecretBuffer BoxKeys::save() const {
   for (const crypto::Ed25519SecretKey& key : keys_) {
     out.raw(key.expose_secret_seed());
   }
+  out.optional_digest(election_);
   return std::move(out).take();
+}
+
+Result<void> BoxKeys::start(const Election& election) {
+  if (manifest_digest_ != election.manifest().digest ||
+      public_keys() != election.opening().box_logs) {
+    return fail(Errc::misuse, "these box keys are not those that the election's opening lists");
+  }
+  if (election_.has_value() && *election_ != election.id()) {
+    return fail(Errc::misuse, "these box keys serve another election of this manifest, " +
+                                  hex(*election_) + "; find out why there are two openings");
+  }
+  election_ = election.id();
+  return {};
+}
+
+Result<void> BoxKeys::serves(const Election& election) const {
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "these box keys have not been started for this election");
+  }
+  return {};
 }
 
 std::vector<crypto::Ed25519PublicKey> BoxKeys::public_keys() const {
@@ -125,9 +149,7 @@ Result<std::shared_ptr<const crypto::NoteSigner>> BoxKeys::log_signer(const Mani
 Result<Box> Box::open(std::shared_ptr<const Election> election, RecordStore& store,
                       const BoxKeys& keys, const crypto::Evaluator& evaluator) {
   const Manifest& manifest = election->manifest();
-  if (keys.public_keys() != election->opening().box_logs) {
-    return fail(Errc::misuse, "these box keys are not those the election's opening lists");
-  }
+  PSEPHOS_CHECK_OK(keys.serves(*election));
   Box box;
   box.store_ = &store;
   box.evaluator_ = &evaluator;

@@ -65,14 +65,7 @@ Result<Registrar> Registrar::load(const SecretBuffer& content) {
     PSEPHOS_TRY(crypto::RsaSecretKey key, crypto::RsaSecretKey::decode(SecretBuffer(bytes)));
     keys.push_back(std::move(key));
   }
-  PSEPHOS_TRY(const std::uint8_t is_started, in.u8("flag"));
-  if (is_started > 1) {
-    return fail(Errc::malformed, "registrar file: a flag is neither 0 nor 1");
-  }
-  std::optional<Digest32> election;
-  if (is_started == 1) {
-    PSEPHOS_TRY(election, in.digest("election id"));
-  }
+  PSEPHOS_TRY(const std::optional<Digest32> election, in.optional_digest("election id"));
   PSEPHOS_CHECK_OK(in.finish("registrar file"));
   Registrar registrar(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(log_seed),
                       std::move(salt_key), std::move(keys));
@@ -88,10 +81,7 @@ Result<SecretBuffer> Registrar::save() const {
     PSEPHOS_TRY(const SecretBuffer bytes, key.encode());
     out.var(bytes.expose_secret());
   }
-  out.u8(election_.has_value() ? 1 : 0);
-  if (election_.has_value()) {
-    out.raw(*election_);
-  }
+  out.optional_digest(election_);
   return std::move(out).take();
 }
 

@@ -34,8 +34,24 @@ SecretWriter& SecretWriter::var(ByteView bytes) {
   return u32(static_cast<std::uint32_t>(bytes.size())).raw(bytes);
 }
 
+SecretWriter& SecretWriter::optional_digest(const std::optional<Digest32>& digest) {
+  u8(digest.has_value() ? 1 : 0);
+  return digest.has_value() ? raw(*digest) : *this;
+}
+
 SecretBuffer SecretWriter::take() && {
   return SecretBuffer(ByteView(buffer_.expose_secret()).first(size_));
+}
+
+Result<std::optional<Digest32>> SecretReader::optional_digest(std::string_view field) {
+  PSEPHOS_TRY(const std::uint8_t is_there, u8(field));
+  if (is_there > 1) {
+    return fail(Errc::malformed, std::string(field) + ": a flag is neither 0 nor 1");
+  }
+  if (is_there == 0) {
+    return std::nullopt;
+  }
+  return digest(field);
 }
 
 }  // namespace psephos::protocol

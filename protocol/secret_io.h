@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "psephos/codec.h"
@@ -25,6 +26,8 @@ class SecretWriter {
   // var writes a u32 length, then the bytes.
   SecretWriter& var(ByteView bytes);
   SecretWriter& var(std::string_view text) { return var(as_bytes(text)); }
+  // optional_digest writes a flag, 0 or 1, and after a 1 the digest.
+  SecretWriter& optional_digest(const std::optional<Digest32>& digest);
 
   [[nodiscard]] SecretBuffer take() &&;
 
@@ -49,6 +52,7 @@ class SecretReader {
   // digest reads 32 public bytes; text a public text of at most max bytes.
   Result<Digest32> digest(std::string_view field) { return in_.digest(field); }
   Result<std::string> text(std::size_t max, std::string_view field) { return in_.text(max, field); }
+  Result<std::optional<Digest32>> optional_digest(std::string_view field);
   // secret reads N bytes into memory that is wiped.
   template <std::size_t N>
   Result<SecretBytes<N>> secret(std::string_view field) {

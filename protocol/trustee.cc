@@ -83,13 +83,7 @@ Result<Trustee> Trustee::load(const SecretBuffer& content) {
   PSEPHOS_TRY(const ByteView reveal, in.raw(reveal_size, "reveal"));
   std::array<std::optional<Digest32>, 3> bound;
   for (std::optional<Digest32>& digest : bound) {
-    PSEPHOS_TRY(const std::uint8_t is_there, in.u8("flag"));
-    if (is_there > 1) {
-      return fail(Errc::malformed, "trustee file: a flag is neither 0 nor 1");
-    }
-    if (is_there == 1) {
-      PSEPHOS_TRY(digest, in.digest("what the trustee is bound to"));
-    }
+    PSEPHOS_TRY(digest, in.optional_digest("what the trustee is bound to"));
   }
   PSEPHOS_CHECK_OK(in.finish("trustee file"));
   Trustee trustee(manifest_digest, index, crypto::Ed25519SecretKey::from_seed(identity),
@@ -110,10 +104,7 @@ SecretBuffer Trustee::save() const {
   }
   out.raw(reveal_);
   for (const std::optional<Digest32>& digest : {roster_, confirmed_, served_}) {
-    out.u8(digest.has_value() ? 1 : 0);
-    if (digest.has_value()) {
-      out.raw(*digest);
-    }
+    out.optional_digest(digest);
   }
   return std::move(out).take();
 }

@@ -5,41 +5,8 @@
 # usage: roles_test.sh PSEPHOS_FAST_KEYS
 set -euo pipefail
 
-psephos=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export PSEPHOS_PASSWORD="correct horse"
+. "$(dirname "$0")/tool.sh"
 
-fail() {
-  echo "roles_test.sh: line ${BASH_LINENO[1]}: $1" >&2
-  [ ! -s stderr ] || sed 's/^/  stderr: /' stderr >&2
-  [ ! -s stdout ] || sed 's/^/  stdout: /' stdout >&2
-  exit 1
-}
-
-# expect CODE ARGUMENT...: runs the tool, keeps its output in the files stdout and stderr.
-expect() {
-  local wanted=$1 code=0
-  shift
-  "$psephos" "$@" >stdout 2>stderr || code=$?
-  [ "$code" = "$wanted" ] || fail "psephos $*: exit code $code, not $wanted"
-  # A rejected record's report is the message of `verify`.
-  if [ "$wanted" != 0 ] && ! grep -qE '^REJECTED|"accepted": false' stdout; then
-    grep -qE "^psephos[ :]" stderr || fail "psephos $*: no message on standard error"
-  fi
-}
-# says TEXT: the last command printed it.
-says() { grep -qF -- "$1" stdout || fail "standard output does not say: $1"; }
-# is_json: what the last command, run with --json, printed on standard output is JSON.
-is_json() { python3 -m json.tool stdout >/dev/null || fail "not JSON"; }
-complains() { grep -qF -- "$1" stderr || fail "standard error does not say: $1"; }
-# give FROM TO: TO gets a fresh copy of a record's main log, and keeps its own box and roll logs.
-give() {
-  mkdir -p "$2"
-  rm -rf "$2/main"
-  cp -r "$1/main" "$1/manifest.json" "$2/"
-}
 mode_of() { stat -c %a "$1"; }
 
 # --- Setting up --------------------------------------------------------------------------------------
@@ -203,8 +170,10 @@ for r in 0 1; do
   [ "$(mode_of registrar-$r/roll.csv)" = 600 ] || fail "a roll can be read by others"
   [ "$(sort -t, -k3,3 -u registrar-$r/roll.csv | wc -l)" = 6 ] || fail "two voters have one code"
 done
+cp -r box box-unstarted
 expect 0 box start box/record --key box/key
 expect 2 box start box/record --key box/key
+cp -r box/record/box box-unstarted/record/
 
 code_of() { awk -F, -v voter="$2" '$1 == voter {print $3}' registrar-"$1"/roll.csv; }
 enrol() { # NAME STYLE CODE...
@@ -285,6 +254,9 @@ vote carol mayor=2 council=2
 carol=$code
 expect 0 voter cast public --wallet carol/wallet --out carol/carol.ballot
 
+# The logs are there, but this copy of the keys was never started for the election.
+expect 2 box accept box-unstarted/record --key box-unstarted/key --receipts unstarted carol/carol.ballot
+complains "box-unstarted/key: these box keys have not been started for this election"
 # A ballot altered on the way.
 cp carol/carol.ballot altered.ballot
 size=$(stat -c %s altered.ballot)

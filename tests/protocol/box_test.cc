@@ -360,6 +360,49 @@ TEST(BoxOpen, RefusesALogItWouldNotHaveWritten) {
 // --- keys
 // -----------------------------------------------------------------------------------------
 
+// Two openings of one manifest that list the same keys: a box serves the one it was started for.
+TEST(BoxKeys, ServeTheElectionTheyWereStartedFor) {
+  SeededRandom random;
+  const auto manifest = test::manifest_of({});
+  BoxKeys keys = BoxKeys::create(*manifest, random);
+  const auto election_of = [&](const std::vector<crypto::Ed25519PublicKey>& box_logs) {
+    test::Parties parties{.joint_key = crypto::multiply_base(crypto::SecretScalar::random(random)),
+                          .registrar_logs = {crypto::Ed25519SecretKey::random(random).public_key()},
+                          .credentials = {{}},
+                          .box_logs = box_logs};
+    for (const crypto::RsaSecretKey& key : first().credentials[0]) {
+      parties.credentials[0].push_back(key.public_key());
+    }
+    return test::election_with(manifest, std::move(parties));
+  };
+  const auto one = election_of(keys.public_keys());
+  const auto two = election_of(keys.public_keys());
+  const auto foreign = election_of(first().box_keys.public_keys());
+  ASSERT_NE(one->id(), two->id());
+  MemoryStore store;
+  must(LogWriter::create(store, "box/0", must(keys.log_signer(*manifest, 0))));
+  const auto open_one = [&](const BoxKeys& with) {
+    return Box::open(one, store, with, kEvaluator);
+  };
+
+  EXPECT_TRUE(fails_with(Errc::misuse, keys.serves(*one)));
+  EXPECT_TRUE(fails_with(Errc::misuse, open_one(keys)));
+  EXPECT_TRUE(fails_with(Errc::misuse, keys.start(*foreign)));
+  EXPECT_TRUE(fails_with(Errc::misuse, keys.start(*first().election)));
+  EXPECT_TRUE(is_ok(keys.start(*one)));
+  EXPECT_TRUE(is_ok(keys.start(*one))) << "once more";
+  EXPECT_TRUE(is_ok(open_one(keys)));
+
+  BoxKeys loaded = must(BoxKeys::load(keys.save()));
+  EXPECT_TRUE(is_ok(loaded.serves(*one)));
+  EXPECT_TRUE(fails_with(Errc::misuse, loaded.serves(*two)));
+  const auto refused = loaded.start(*two);
+  EXPECT_TRUE(fails_with(Errc::misuse, refused));
+  EXPECT_TRUE(refused.error().message.contains("another election of this manifest"));
+  EXPECT_TRUE(is_ok(open_one(loaded))) << "still bound to the first";
+  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(two, store, loaded, kEvaluator)));
+}
+
 TEST(BoxKeys, SaveAndLoad) {
   const BoxKeys& keys = sharded().box_keys;
   const SecretBuffer saved = keys.save();
@@ -388,6 +431,9 @@ TEST(BoxKeys, LoadRefusesOtherLengths) {
   Bytes many(bytes.begin(), bytes.end());
   many[32] = 0xff;
   EXPECT_TRUE(fails_with(Errc::malformed, BoxKeys::load(SecretBuffer(many))));
+  Bytes flagged(bytes.begin(), bytes.end());
+  flagged[bytes.size() - 33] = 2;
+  EXPECT_TRUE(fails_with(Errc::malformed, BoxKeys::load(SecretBuffer(flagged))));
 }
 
 // --- failures of the store

@@ -126,6 +126,7 @@ TestElection make_election(const ElectionOptions& options) {
     }
   }
   result.election = election_with(manifest, std::move(parties));
+  result.box_keys.start(*result.election).value();
   return result;
 }
 

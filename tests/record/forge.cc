@@ -116,6 +116,7 @@ Forge::Forge(std::string_view manifest_json)
   for (protocol::Registrar& registrar : registrars) {
     ok(registrar.start(*election));
   }
+  ok(box_keys->start(*election));
 }
 
 protocol::Wallet Forge::enrol(std::uint32_t style) {

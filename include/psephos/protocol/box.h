@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,12 +20,21 @@
 
 namespace psephos::protocol {
 
-// BoxKeys are the signing keys of the shards' logs.
+// BoxKeys are the signing keys of the shards' logs. They serve one election.
 class BoxKeys {
  public:
   static BoxKeys create(const Manifest& manifest, Random& random);
   static Result<BoxKeys> load(const SecretBuffer& content);
   [[nodiscard]] SecretBuffer save() const;
+
+  // start binds these keys to an election, once; a box opens with them for that one only. Two
+  // openings over one manifest could list the same keys, and two logs of one name under one key
+  // look like a box that shows two faces. Save the keys before the logs are made. Errc::misuse if
+  // bound to another, or not listed in it.
+  Result<void> start(const Election& election);
+  // serves is ok if the keys were started for this election, otherwise Errc::misuse.
+  [[nodiscard]] Result<void> serves(const Election& election) const;
+
   [[nodiscard]] const Digest32& manifest_digest() const { return manifest_digest_; }
   [[nodiscard]] std::vector<crypto::Ed25519PublicKey> public_keys() const;
   [[nodiscard]] Result<std::shared_ptr<const crypto::NoteSigner>> log_signer(
@@ -35,13 +45,15 @@ class BoxKeys {
       : manifest_digest_(manifest_digest), keys_(std::move(keys)) {}
   Digest32 manifest_digest_;
   std::vector<crypto::Ed25519SecretKey> keys_;
+  std::optional<Digest32> election_;
 };
 
 class Box {
  public:
   // open reads every shard's log, which must be there (LogWriter::create makes an empty one), and
-  // rebuilds its state. Errc::rejected if a log's order of entries is not one the box would have
-  // taken; signatures and proofs were judged when they were taken and are not judged again.
+  // rebuilds its state. Errc::misuse if the keys do not serve this election; Errc::rejected if a
+  // log's order of entries is not one the box would have taken; signatures and proofs were judged
+  // when they were taken and are not judged again.
   static Result<Box> open(std::shared_ptr<const Election> election, RecordStore& store,
                           const BoxKeys& keys, const crypto::Evaluator& evaluator);
 
