@@ -15,16 +15,16 @@
 #include "psephos/crypto/relation.h"
 #include "psephos/crypto/small_log.h"
 
+#include "bench/shapes.h"
+
 namespace psephos::crypto {
 namespace {
 
-SystemRandom& system_random() {
-  static SystemRandom random;
-  return random;
-}
-
-Scalar random_scalar() { return SecretScalar::random(system_random()).declassify(); }
-Point random_point() { return multiply_base(SecretScalar::random(system_random())); }
+using bench::random_point;
+using bench::random_scalar;
+using bench::Shape;
+using bench::system_random;
+using bench::Voter;
 
 void scalar_multiply(benchmark::State& state) {
   Scalar a = random_scalar();
@@ -134,46 +134,6 @@ void small_log_find(benchmark::State& state) {
 }
 BENCHMARK(small_log_find)->Unit(benchmark::kMillisecond);
 
-// A ballot of one contest, and a vote for it.
-struct Shape {
-  const char* name;
-  ContestRule rule;
-};
-constexpr std::array kShapes = {
-    Shape{.name = "1-of-2", .rule = {.options = 2, .range = 1, .min = 1, .max = 1}},
-    Shape{.name = "1-of-5", .rule = {.options = 5, .range = 1, .min = 1, .max = 1}},
-    Shape{.name = "1-of-18", .rule = {.options = 18, .range = 1, .min = 1, .max = 1}},
-    Shape{.name = "3-of-12", .rule = {.options = 12, .range = 1, .min = 3, .max = 3}},
-    Shape{.name = "approval-40", .rule = {.options = 40, .range = 1, .min = 0, .max = 40}},
-    Shape{.name = "score-0..10-x10", .rule = {.options = 10, .range = 10, .min = 0, .max = 100}},
-    Shape{.name = "1-of-545", .rule = {.options = 545, .range = 1, .min = 1, .max = 1}},
-};
-
-struct Voter {
-  SecretScalar sk;
-  Point pk;
-  BallotContext context;
-
-  explicit Voter(const Shape& shape)
-      : sk(SecretScalar::random(system_random())),
-        pk(multiply_base(sk)),
-        context{.election_id = {},
-                .style = 0,
-                .form = BallotForm::compile({&shape.rule, 1}).value(),
-                .bases = nullptr} {
-    context.bases = std::make_shared<const Bases>(random_point(), context.form.num_bits());
-  }
-
-  [[nodiscard]] BallotOpening vote() const {
-    const ContestRule& rule = context.form.contests().front();
-    std::vector<std::uint32_t> votes(rule.options);
-    for (std::uint32_t j = 0; j < rule.min; ++j) {
-      votes[j] = 1;
-    }
-    return encrypt(context, pk, 0, SecretVotes(votes), system_random()).value();
-  }
-};
-
 void ballot_encrypt(benchmark::State& state, const Shape& shape) {
   const Voter voter(shape);
   for (auto _ : state) {
@@ -231,7 +191,7 @@ const bool kRegistered = [] {
        {"ballot_verify", ballot_verify},
        {"ballot_state_equations", ballot_state_equations}}};
   for (const auto& [name, run] : runs) {
-    for (const Shape& shape : kShapes) {
+    for (const Shape& shape : bench::kShapes) {
       benchmark::RegisterBenchmark((std::string(name) + '/' + shape.name).c_str(), run, shape)
           ->Unit(benchmark::kMillisecond);
     }

@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/blind_rsa_signer.h"
 #include "psephos/crypto/key_file.h"
@@ -80,6 +81,30 @@ void rsa_verify(benchmark::State& state) {
 }
 BENCHMARK(rsa_verify)->Arg(2048)->Arg(3072)->Arg(4096)->Unit(benchmark::kMicrosecond);
 BENCHMARK(rsa_verify)->Arg(3072)->Threads(2)->UseRealTime()->Unit(benchmark::kMicrosecond);
+
+// Many signatures under one key: one after another, and eight at once.
+void rsa_verify_many(benchmark::State& state, bool ifma) {
+  const Issuance& with = issuance(state);
+  const RsaPublicKey& key = with.key.public_key();
+  const std::vector<RsaPublicKey::Signed> many(256, {with.input, with.signature});
+  for (auto _ : state) {
+    if (!key.failing(kVariant, many, ifma).empty()) {
+      state.SkipWithError("does not verify");
+      break;
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(many.size()));
+}
+BENCHMARK_CAPTURE(rsa_verify_many, openssl, false)->Arg(3072)->Unit(benchmark::kMicrosecond);
+const bool kHasIfma = [] {
+  const bool has = is_supported(CurveBackend::ifma);
+  if (has) {
+    benchmark::RegisterBenchmark("rsa_verify_many/ifma", rsa_verify_many, true)
+        ->Arg(3072)
+        ->Unit(benchmark::kMicrosecond);
+  }
+  return has;
+}();
 
 void merkle_append(benchmark::State& state) {
   const Bytes entry(static_cast<std::size_t>(state.range(0)), 7);

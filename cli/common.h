@@ -19,7 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include "psephos/bytes.h"
-#include "psephos/crypto/relation.h"
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/error.h"
 #include "psephos/protocol/main_log.h"
 #include "psephos/protocol/manifest.h"
@@ -50,7 +50,7 @@ struct Context {
   bool json = false;
   std::string password_file;
   SystemRandom random;
-  crypto::IndividualEvaluator evaluator;
+  crypto::BatchEvaluator evaluator{random};
   int result = kExitOk;  // of the subcommand that ran
   std::string command;   // its name, for messages
   // The first password read: a command works under one password, and asks for it once.

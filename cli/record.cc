@@ -91,7 +91,7 @@ Result<LogReader> audit_log(const DirectoryRecord& record, const Election& elect
     protocol::LogAudit log_audit(record, reader, origin);
     for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
       PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
-      PSEPHOS_CHECK_OK(in_file(log, log_audit.append(bundle)));
+      PSEPHOS_CHECK_OK(in_file(log, log_audit.append(bundle, protocol::hash_entries(bundle))));
       PSEPHOS_CHECK_OK(visit(bundle));
     }
     PSEPHOS_CHECK_OK(in_file(log, log_audit.finish()));

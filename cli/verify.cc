@@ -22,6 +22,31 @@ std::string describe(const protocol::Fault& fault) {
 // Before the opening is read there is no election id.
 bool is_known(const protocol::Report& report) { return report.election_id != Digest32{}; }
 
+constexpr const char* kTogether = "together";
+constexpr const char* kIndividually = "individually";
+constexpr const char* kFastest = "fastest";
+
+// The evaluator that --check and --curve ask for.
+Result<std::unique_ptr<crypto::Evaluator>> make_evaluator(Random& random, const std::string& check,
+                                                          const std::string& curve) {
+  if (check == kIndividually) {
+    if (curve != kFastest) {
+      return fail(Errc::misuse, "--curve goes with --check together only");
+    }
+    return std::make_unique<crypto::IndividualEvaluator>();
+  }
+  crypto::CurveBackend backend = crypto::fastest_curve_backend();
+  for (const crypto::CurveBackend candidate : crypto::kCurveBackends) {
+    if (crypto::name(candidate) == curve) {
+      backend = candidate;
+    }
+  }
+  if (!crypto::is_supported(backend)) {
+    return fail(Errc::environment, "--curve " + curve + ": this machine's CPU cannot run it");
+  }
+  return std::make_unique<crypto::BatchEvaluator>(random, backend);
+}
+
 }  // namespace
 
 std::string report_json(const protocol::Report& report) {
@@ -98,6 +123,8 @@ void add_verify(CLI::App& app, Context& context) {
     std::string record;
     std::vector<std::string> receipts;
     std::vector<std::string> checkpoints;
+    std::string check = kTogether;
+    std::string curve = kFastest;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
@@ -107,6 +134,20 @@ void add_verify(CLI::App& app, Context& context) {
                       "a voter's receipt; the record must hold what it promises (V15)");
   command->add_option("--checkpoint", options->checkpoints,
                       "a checkpoint kept from earlier; the record must continue it (V4)");
+  command
+      ->add_option(
+          "--check", options->check,
+          "judge equations together, as random combinations of thousands, or one by one\n"
+          "with other code; the report is the same, the second takes a hundred times as long")
+      ->check(CLI::IsMember({kTogether, kIndividually}))
+      ->capture_default_str();
+  std::vector<std::string> curves = {kFastest};
+  for (const crypto::CurveBackend backend : crypto::kCurveBackends) {
+    curves.emplace_back(crypto::name(backend));
+  }
+  command->add_option("--curve", options->curve, "the code for sums of points, by the CPU it needs")
+      ->check(CLI::IsMember(curves))
+      ->capture_default_str();
   command->footer(
       "Exit code 0 only if all fifteen checks ran and passed; 1 if one failed or could not run.\n"
       "Example: psephos verify ballina-record --receipt my.receipt");
@@ -114,13 +155,15 @@ void add_verify(CLI::App& app, Context& context) {
     PSEPHOS_CHECK_OK(require_directory(options->record));
     PSEPHOS_TRY(auto receipts, read_receipts(options->receipts));
     PSEPHOS_TRY(auto checkpoints, read_checkpoints(options->checkpoints));
+    PSEPHOS_TRY(const auto evaluator,
+                make_evaluator(context.random, options->check, options->curve));
     const runtime::DirectoryRecord record(options->record);
     runtime::ThreadExecutor executor(context.threads);
     protocol::Report report;
     {
       ProgressLine progress("verifying");
       report = protocol::verify({.record = record,
-                                 .evaluator = context.evaluator,
+                                 .evaluator = *evaluator,
                                  .executor = executor,
                                  .receipts = std::move(receipts),
                                  .checkpoints = std::move(checkpoints),

@@ -21,6 +21,8 @@
 #include "psephos/crypto/blind_rsa.h"
 #include "psephos/error.h"
 
+#include "crypto/vartime/rsa_power.h"
+
 namespace psephos::crypto {
 
 template <auto kFree>
@@ -99,6 +101,7 @@ struct RsaPublicKey::Key {
   EvpKey evp;
   Bignum n;
   Montgomery montgomery;
+  vartime::RsaModulus limbs;
 
   struct Idle {
     std::mutex mutex;

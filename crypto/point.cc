@@ -6,6 +6,12 @@
 
 namespace psephos::crypto {
 
+namespace {
+
+constexpr const char* kNoIdentity = "the identity may not stand here";
+
+}  // namespace
+
 const Point& Point::base() {
   static const Point base = [] {
     Point point;
@@ -35,13 +41,21 @@ Result<Point> Point::decode(ByteView bytes, Identity identity) {
   Point point;
   std::ranges::copy(bytes, point.bytes_.begin());
   if (identity == Identity::refused && point.is_identity()) {
-    return fail(Errc::malformed, "the identity may not stand here");
+    return fail(Errc::malformed, kNoIdentity);
   }
   return point;
 }
 
 Result<Point> Point::decode(Reader& in, Identity identity, std::string_view field) {
   PSEPHOS_TRY(const ByteView bytes, in.raw(kSize, field));
+  if (in.points_later()) {
+    Point unjudged;
+    std::ranges::copy(bytes, unjudged.bytes_.begin());
+    if (identity == Identity::refused && unjudged.is_identity()) {
+      return within(field, fail(Errc::malformed, kNoIdentity).error());
+    }
+    return unjudged;
+  }
   auto point = decode(bytes, identity);
   if (!point.has_value()) {
     return within(field, point.error());

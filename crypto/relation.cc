@@ -63,4 +63,28 @@ std::vector<std::size_t> IndividualEvaluator::failing(
   return positions;
 }
 
+std::vector<std::size_t> IndividualEvaluator::not_elements(std::span<Point* const> points) const {
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!Point::decode(points[i]->bytes(), Identity::accepted).has_value()) {
+      positions.push_back(i);
+    }
+  }
+  return positions;
+}
+
+Point IndividualEvaluator::sum(std::span<const Point* const> points) const {
+  Point total;
+  for (const Point* point : points) {
+    total = total + *point;
+  }
+  return total;
+}
+
+std::vector<std::size_t> IndividualEvaluator::not_signed(
+    const RsaPublicKey& key, BlindRsaVariant variant,
+    std::span<const RsaPublicKey::Signed> signatures) const {
+  return key.failing(variant, signatures, false);
+}
+
 }  // namespace psephos::crypto

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crypto/scalar_words.h"
 #include "crypto/sodium.h"
 
 namespace psephos::crypto {
@@ -62,27 +63,18 @@ Scalar Scalar::inverse() const {
 }
 
 Scalar operator+(const Scalar& a, const Scalar& b) {
-  Scalar sum;
-  crypto_core_ristretto255_scalar_add(sum.bytes_.data(), a.bytes_.data(), b.bytes_.data());
-  return sum;
+  return ScalarAccess::scalar(add_scalars(ScalarAccess::words(a), ScalarAccess::words(b)));
 }
 
 Scalar operator-(const Scalar& a, const Scalar& b) {
-  Scalar difference;
-  crypto_core_ristretto255_scalar_sub(difference.bytes_.data(), a.bytes_.data(), b.bytes_.data());
-  return difference;
+  return ScalarAccess::scalar(subtract_scalars(ScalarAccess::words(a), ScalarAccess::words(b)));
 }
 
 Scalar operator*(const Scalar& a, const Scalar& b) {
-  Scalar product;
-  crypto_core_ristretto255_scalar_mul(product.bytes_.data(), a.bytes_.data(), b.bytes_.data());
-  return product;
+  return ScalarAccess::scalar(
+      montgomery_product(to_montgomery(ScalarAccess::words(a)), ScalarAccess::words(b)));
 }
 
-Scalar operator-(const Scalar& a) {
-  Scalar negative;
-  crypto_core_ristretto255_scalar_negate(negative.bytes_.data(), a.bytes_.data());
-  return negative;
-}
+Scalar operator-(const Scalar& a) { return Scalar() - a; }
 
 }  // namespace psephos::crypto

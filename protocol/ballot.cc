@@ -1,6 +1,9 @@
 #include "psephos/protocol/ballot.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
 
 #include "psephos/crypto/hash.h"
 
@@ -106,63 +109,245 @@ std::string no_signature_of(std::uint32_t registrar) {
   return "the credential is not signed by registrar " + std::to_string(registrar);
 }
 
-void check_proof(const Election& election, const Ballot& ballot, const crypto::Evaluator& evaluator,
-                 std::vector<Fault>& faults) {
-  for (const crypto::BallotCheck check : crypto::failing_checks(
-           election.ballot_context(ballot.style), ballot.encrypted, ballot.proof, evaluator)) {
-    faults.push_back({.check = Check::ballot_proofs,
-                      .place = {},
-                      .message = "the ballot's proof does not hold",
-                      .equation = std::string(name(check))});
-  }
+// What is to be judged of an entry besides its credential: relations for an evaluator, and the
+// faults that show without one.
+struct Stated {
+  std::vector<crypto::LinearRelation> relations;
+  std::vector<Fault> faults;
+};
+
+Fault proof_fault(crypto::BallotCheck check) {
+  return {.check = Check::ballot_proofs,
+          .place = {},
+          .message = "the ballot's proof does not hold",
+          .equation = std::string(name(check))};
 }
 
-// All equations of a challenge are judged at once: of the signature, then two of each option.
-void check_opening(const Election& election, const Challenge& challenge,
-                   const crypto::Evaluator& evaluator, std::vector<Fault>& faults) {
+Fault challenge_fault(std::string message, std::string equation) {
+  return {.check = Check::challenges,
+          .place = {},
+          .message = std::move(message),
+          .equation = std::move(equation)};
+}
+
+Stated state(const Election& election, const Ballot& ballot) {
+  auto equations =
+      crypto::equations(election.ballot_context(ballot.style), ballot.encrypted, ballot.proof);
+  Stated stated;
+  if (!equations.has_value()) {
+    stated.faults.push_back(proof_fault(equations.error()));
+    return stated;
+  }
+  if (!equations->constraint_holds) {
+    stated.faults.push_back(proof_fault(crypto::BallotCheck::constraint));
+  }
+  stated.relations.assign(std::make_move_iterator(equations->relations.begin()),
+                          std::make_move_iterator(equations->relations.end()));
+  return stated;
+}
+
+// The relation of the signature, if it can be stated, then two of each option.
+Stated state(const Election& election, const Challenge& challenge) {
   using crypto::Bases;
   const std::vector<crypto::Ciphertext>& ciphertexts = challenge.encrypted.ciphertexts;
   PSEPHOS_CHECK(challenge.values.size() == ciphertexts.size() &&
                 challenge.randomness.size() == ciphertexts.size());
-  const auto report = [&faults](std::string message, std::string equation) {
-    faults.push_back({.check = Check::challenges,
-                      .place = {},
-                      .message = std::move(message),
-                      .equation = std::move(equation)});
-  };
-
   const crypto::DiscreteLogStatement statement{.bases = {crypto::Point::base()},
                                                .points = {challenge.encrypted.credential}};
-  std::vector<crypto::LinearRelation> relations;
-  if (auto stated = crypto::relations(
+  Stated stated;
+  if (auto signature = crypto::relations(
           statement, challenge.signature,
           challenge_transcript(election.id(), challenge.style, challenge.encrypted,
                                challenge.values, challenge.randomness));
-      stated.has_value()) {
-    relations = std::move(*stated);
+      signature.has_value()) {
+    stated.relations = std::move(*signature);
   } else {
-    report(stated.error().message, "signature");
+    stated.faults.push_back(challenge_fault(signature.error().message, "signature"));
   }
-  const std::size_t num_signature = relations.size();
   for (std::size_t j = 0; j < ciphertexts.size(); ++j) {
     const crypto::Scalar& r = challenge.randomness[j];
     const crypto::Scalar value = crypto::Scalar::from_u64(challenge.values[j]);
-    relations.push_back(
+    stated.relations.push_back(
         {.shared = {{Bases::kG, r}}, .own = {{-crypto::Scalar::one(), ciphertexts[j].alpha}}});
-    relations.push_back({.shared = {{Bases::kK, r}, {Bases::kG, value}},
-                         .own = {{-crypto::Scalar::one(), ciphertexts[j].beta}}});
+    stated.relations.push_back({.shared = {{Bases::kK, r}, {Bases::kG, value}},
+                                .own = {{-crypto::Scalar::one(), ciphertexts[j].beta}}});
   }
+  return stated;
+}
 
-  const auto& bases = election.ballot_context(challenge.style).bases;
+// The faults of the relations that fail, of `size` that were stated.
+std::vector<Fault> faults_of(const Ballot& /*ballot*/, std::size_t size,
+                             std::span<const std::size_t> failing) {
+  static constexpr std::array kEquations = {
+      crypto::BallotCheck::equation_1, crypto::BallotCheck::equation_2,
+      crypto::BallotCheck::equation_3, crypto::BallotCheck::equation_4,
+      crypto::BallotCheck::equation_5};
+  PSEPHOS_CHECK(size == kEquations.size());
+  std::vector<Fault> faults;
+  for (const std::size_t i : failing) {
+    faults.push_back(proof_fault(kEquations[i]));
+  }
+  return faults;
+}
+
+std::vector<Fault> faults_of(const Challenge& challenge, std::size_t size,
+                             std::span<const std::size_t> failing) {
+  const std::size_t num_signature = size - 2 * challenge.encrypted.ciphertexts.size();
+  std::vector<Fault> faults;
   std::size_t reported = 0;  // the last option named, counted from 1
-  for (const std::size_t i : evaluator.failing(bases->points(), relations)) {
+  for (const std::size_t i : failing) {
     if (i < num_signature) {
-      report("the challenge is not signed by its credential", "signature");
+      faults.push_back(
+          challenge_fault("the challenge is not signed by its credential", "signature"));
     } else if (const std::size_t option = (i - num_signature) / 2 + 1; option != reported) {
       reported = option;
-      report("the encryption does not open to the value claimed",
-             "opening of option " + std::to_string(option));
+      faults.push_back(challenge_fault("the encryption does not open to the value claimed",
+                                       "opening of option " + std::to_string(option)));
     }
+  }
+  return faults;
+}
+
+// RelationBatch gathers the relations of many entries over the same bases.
+class RelationBatch {
+ public:
+  void add(std::size_t entry, std::vector<crypto::LinearRelation> relations) {
+    first_.push_back({entry, relations_.size()});
+    std::ranges::move(relations, std::back_inserter(relations_));
+  }
+  // Calls report(entry, number of relations, positions of those that fail) for each entry that has
+  // any.
+  template <class Report>
+  void judge(const crypto::Bases& bases, const crypto::Evaluator& evaluator, Report report) const {
+    const std::vector<std::size_t> failing = evaluator.failing(bases.points(), relations_);
+    auto next = failing.begin();
+    for (std::size_t k = 0; k < first_.size(); ++k) {
+      const auto [entry, first] = first_[k];
+      const std::size_t end = k + 1 < first_.size() ? first_[k + 1].second : relations_.size();
+      std::vector<std::size_t> positions;
+      for (; next != failing.end() && *next < end; ++next) {
+        positions.push_back(*next - first);
+      }
+      if (!positions.empty()) {
+        report(entry, end - first, positions);
+      }
+    }
+  }
+
+ private:
+  std::vector<std::pair<std::size_t, std::size_t>> first_;  // entry, position of its first relation
+  std::vector<crypto::LinearRelation> relations_;
+};
+
+// All points of an entry.
+void collect(crypto::EncryptedBallot& encrypted, std::vector<crypto::Point*>& points) {
+  points.push_back(&encrypted.credential);
+  for (crypto::Ciphertext& ciphertext : encrypted.ciphertexts) {
+    points.push_back(&ciphertext.alpha);
+    points.push_back(&ciphertext.beta);
+  }
+}
+void collect(Ballot& ballot, std::vector<crypto::Point*>& points) {
+  collect(ballot.encrypted, points);
+  crypto::BallotProof& proof = ballot.proof;
+  points.insert(points.end(),
+                {&proof.B, &proof.A, &proof.C, &proof.D, &proof.E_alpha, &proof.E_beta, &proof.R});
+}
+void collect(Challenge& challenge, std::vector<crypto::Point*>& points) {
+  collect(challenge.encrypted, points);
+  for (crypto::Point& commitment : challenge.signature.commitments) {
+    points.push_back(&commitment);
+  }
+}
+
+Result<BoxEntry> decode_box_entry(Reader in, const Election& election) {
+  PSEPHOS_TRY(const std::uint8_t type, in.u8("entry type"));
+  switch (EntryType{type}) {
+    case EntryType::ballot: {
+      auto ballot = decode_ballot(in, election);
+      if (!ballot.has_value()) {
+        return within("ballot", ballot.error());
+      }
+      return std::move(*ballot);
+    }
+    case EntryType::challenge: {
+      auto challenge = decode_challenge(in, election);
+      if (!challenge.has_value()) {
+        return within("challenge", challenge.error());
+      }
+      return std::move(*challenge);
+    }
+    case EntryType::issuance:
+      break;
+  }
+  return fail(Errc::malformed, "type " + std::to_string(type) + " is no type of a box entry");
+}
+
+// The registrars' signatures on the entries that decoded.
+void check_credentials(const Election& election, std::span<JudgedEntry> entries,
+                       const crypto::Evaluator& evaluator) {
+  struct Group {  // of one style
+    std::vector<std::size_t> entries;
+    std::vector<Bytes> messages;
+  };
+  std::map<std::uint32_t, Group> groups;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (const auto& entry = entries[i].entry; entry.has_value()) {
+      Group& group = groups[style_of(*entry)];
+      group.entries.push_back(i);
+      group.messages.push_back(
+          credential_message(election.id(), style_of(*entry), encrypted_of(*entry).credential));
+    }
+  }
+  for (const auto& [style, group] : groups) {
+    for (std::uint32_t r = 0; r < election.manifest().num_registrars(); ++r) {
+      std::vector<Bytes> inputs;
+      std::vector<crypto::RsaPublicKey::Signed> items;
+      for (std::size_t k = 0; k < group.entries.size(); ++k) {
+        const auto& signatures = credential_of(*entries[group.entries[k]].entry).signatures;
+        // What is not there does not verify.
+        static const Credential::Signature kMissing;
+        const Credential::Signature& signature = r < signatures.size() ? signatures[r] : kMissing;
+        inputs.push_back(Writer().raw(signature.prefix).raw(group.messages[k]).bytes());
+        items.push_back({inputs.back(), signature.signature});
+      }
+      for (const std::size_t k :
+           evaluator.not_signed(election.registrar_key(r, style), kVariant, items)) {
+        entries[group.entries[k]].faults.push_back({.check = Check::credentials,
+                                                    .place = {},
+                                                    .message = no_signature_of(r),
+                                                    .equation = {}});
+      }
+    }
+  }
+}
+
+// Credential, proof or opening of the entries that decoded.
+void check_entries(const Election& election, std::span<JudgedEntry> entries,
+                   const crypto::Evaluator& evaluator) {
+  std::map<const crypto::Bases*, RelationBatch> batches;
+  check_credentials(election, entries, evaluator);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!entries[i].entry.has_value()) {
+      continue;
+    }
+    const BoxEntry& entry = *entries[i].entry;
+    std::vector<Fault>& faults = entries[i].faults;
+    Stated stated = std::visit([&](const auto& e) { return state(election, e); }, entry);
+    std::ranges::move(stated.faults, std::back_inserter(faults));
+    if (!stated.relations.empty()) {
+      batches[election.ballot_context(style_of(entry)).bases.get()].add(
+          i, std::move(stated.relations));
+    }
+  }
+  for (const auto& [bases, batch] : batches) {
+    batch.judge(*bases, evaluator,
+                [&](std::size_t i, std::size_t size, std::span<const std::size_t> failing) {
+                  std::vector<Fault> faults =
+                      std::visit([&](const auto& e) { return faults_of(e, size, failing); },
+                                 *entries[i].entry);
+                  std::ranges::move(faults, std::back_inserter(entries[i].faults));
+                });
   }
 }
 
@@ -205,27 +390,7 @@ Result<void> verify_credential(const Election& election, std::uint32_t style,
 }
 
 Result<BoxEntry> decode_box_entry(ByteView bytes, const Election& election) {
-  Reader in(bytes);
-  PSEPHOS_TRY(const std::uint8_t type, in.u8("entry type"));
-  switch (EntryType{type}) {
-    case EntryType::ballot: {
-      auto ballot = decode_ballot(in, election);
-      if (!ballot.has_value()) {
-        return within("ballot", ballot.error());
-      }
-      return std::move(*ballot);
-    }
-    case EntryType::challenge: {
-      auto challenge = decode_challenge(in, election);
-      if (!challenge.has_value()) {
-        return within("challenge", challenge.error());
-      }
-      return std::move(*challenge);
-    }
-    case EntryType::issuance:
-      break;
-  }
-  return fail(Errc::malformed, "type " + std::to_string(type) + " is no type of a box entry");
+  return decode_box_entry(Reader(bytes), election);
 }
 
 Bytes encode(const Ballot& ballot) {
@@ -288,20 +453,45 @@ crypto::Transcript challenge_transcript(const Digest32& election_id, std::uint32
 
 std::vector<Fault> check_box_entry(const Election& election, const BoxEntry& entry,
                                    const crypto::Evaluator& evaluator) {
-  std::vector<Fault> faults;
-  for (const std::uint32_t registrar : bad_signatures(
-           election, style_of(entry), encrypted_of(entry).credential, credential_of(entry))) {
-    faults.push_back({.check = Check::credentials,
-                      .place = {},
-                      .message = no_signature_of(registrar),
-                      .equation = {}});
+  JudgedEntry judged{.entry = entry, .faults = {}};
+  check_entries(election, std::span(&judged, 1), evaluator);
+  return std::move(judged.faults);
+}
+
+std::vector<JudgedEntry> judge_box_entries(const Election& election,
+                                           std::span<const ByteView> entries,
+                                           const crypto::Evaluator& evaluator) {
+  std::vector<JudgedEntry> judged(entries.size());
+  const auto refuse = [&](std::size_t i, const Error& error) {
+    judged[i].entry.reset();
+    judged[i].faults.push_back(
+        {.check = Check::ballots, .place = {}, .message = error.message, .equation = {}});
+  };
+  std::vector<crypto::Point*> points;
+  std::vector<std::size_t> first_point(entries.size() + 1);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    first_point[i] = points.size();
+    auto entry = decode_box_entry(Reader(entries[i], Reader::Points::later), election);
+    if (!entry.has_value()) {
+      refuse(i, entry.error());
+      continue;
+    }
+    judged[i].entry = std::move(*entry);
+    std::visit([&points](auto& e) { collect(e, points); }, *judged[i].entry);
   }
-  if (const auto* ballot = std::get_if<Ballot>(&entry)) {
-    check_proof(election, *ballot, evaluator, faults);
-  } else {
-    check_opening(election, std::get<Challenge>(entry), evaluator, faults);
+  first_point.back() = points.size();
+  for (const std::size_t position : evaluator.not_elements(points)) {
+    const auto after = std::ranges::upper_bound(first_point, position);
+    const auto i = static_cast<std::size_t>(after - first_point.begin()) - 1;
+    if (judged[i].entry.has_value()) {
+      // Once more, one point after another, for the field's name.
+      const auto strict = decode_box_entry(entries[i], election);
+      PSEPHOS_CHECK(!strict.has_value());
+      refuse(i, strict.error());
+    }
   }
-  return faults;
+  check_entries(election, judged, evaluator);
+  return judged;
 }
 
 TrackingCode tracking_code(const Digest32& election_id, std::uint32_t style,

@@ -1,5 +1,6 @@
 #include "psephos/protocol/box.h"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <string>
@@ -29,18 +30,32 @@ std::vector<std::size_t> shuffled(std::size_t count, Random& random) {
 // An entry of a batch, judged alone.
 using Judged = std::expected<BoxEntry, Fault>;
 
-Judged judge(ByteView bytes, const Election& election, const crypto::Evaluator& evaluator) {
-  auto entry = decode_box_entry(bytes, election);
-  if (!entry.has_value()) {
-    return std::unexpected(Fault{.check = Check::ballots,
-                                 .place = {},
-                                 .message = std::move(entry.error().message),
-                                 .equation = {}});
+// Judges the batch in parts, so that every core has work and a part's equations are judged
+// together.
+std::vector<Judged> judge(std::span<const Bytes> batch, const Election& election,
+                          const crypto::Evaluator& evaluator, Executor& executor) {
+  constexpr std::size_t kMostTogether = 1024;
+  const std::size_t part = std::clamp<std::size_t>(
+      (batch.size() + executor.concurrency() - 1) / executor.concurrency(), 1, kMostTogether);
+  const std::size_t num_parts = (batch.size() + part - 1) / part;
+  std::vector<std::vector<JudgedEntry>> parts(num_parts);
+  executor.run(num_parts, [&](std::size_t i) {
+    const std::span<const Bytes> entries =
+        batch.subspan(i * part, std::min(part, batch.size() - i * part));
+    parts[i] = judge_box_entries(election, std::vector<ByteView>(entries.begin(), entries.end()),
+                                 evaluator);
+  });
+  std::vector<Judged> judged;
+  for (std::vector<JudgedEntry>& entries : parts) {
+    for (JudgedEntry& entry : entries) {
+      if (entry.faults.empty()) {
+        judged.emplace_back(std::move(*entry.entry));
+      } else {
+        judged.emplace_back(std::unexpected(std::move(entry.faults.front())));
+      }
+    }
   }
-  if (auto faults = check_box_entry(election, *entry, evaluator); !faults.empty()) {
-    return std::unexpected(std::move(faults.front()));
-  }
-  return std::move(*entry);
+  return judged;
 }
 
 // fold takes every entry of a published log.
@@ -171,20 +186,18 @@ Result<std::vector<Box::Outcome>> Box::accept(std::span<const Bytes> batch, Exec
   if (broken_) {
     return fail(Errc::misuse, "an earlier batch could not be stored: open the box again");
   }
-  std::vector<std::optional<Judged>> judged(batch.size());
-  executor.run(batch.size(),
-               [&](std::size_t i) { judged[i].emplace(judge(batch[i], *election_, *evaluator_)); });
+  const std::vector<Judged> judged = judge(batch, *election_, *evaluator_, executor);
 
   // Until the end something may be in the logs and the states that is not in the store.
   broken_ = true;
   std::vector<std::optional<Outcome>> outcomes(batch.size());
   std::map<Place, std::size_t> taken;  // of this batch: place in the logs, position in the batch
   for (const std::size_t i : shuffled(batch.size(), random)) {
-    if (!judged[i]->has_value()) {
-      outcomes[i].emplace(std::unexpected(judged[i]->error()));
+    if (!judged[i].has_value()) {
+      outcomes[i].emplace(std::unexpected(judged[i].error()));
       continue;
     }
-    const BoxEntry& entry = **judged[i];
+    const BoxEntry& entry = *judged[i];
     const std::uint32_t number =
         shard_of(encrypted_of(entry).credential, election_->manifest().shards);
     Shard& shard = shards_[number];

@@ -152,6 +152,15 @@ Result<ByteView> payload_of(ByteView entry) {
   return entry.subspan(kDigestBytes);
 }
 
+std::vector<EntryHashes> hash_entries(const LogReader::Bundle& bundle) {
+  std::vector<EntryHashes> hashes;
+  hashes.reserve(bundle.entries.size());
+  for (const ByteView entry : bundle.entries) {
+    hashes.push_back({.link = crypto::sha256({entry}), .leaf = crypto::merkle_leaf(entry)});
+  }
+  return hashes;
+}
+
 LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin)
     : record_(&record),
       reader_(&reader),
@@ -166,22 +175,23 @@ LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::str
         return {};
       }) {}
 
-Result<void> LogAudit::append(const LogReader::Bundle& bundle) {
-  PSEPHOS_CHECK(bundle.first == frontier_.size());
-  for (const ByteView entry : bundle.entries) {
-    const std::string place = "entry " + std::to_string(frontier_.size());
+Result<void> LogAudit::append(const LogReader::Bundle& bundle,
+                              std::span<const EntryHashes> hashes) {
+  PSEPHOS_CHECK(bundle.first == frontier_.size() && bundle.entries.size() == hashes.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    const ByteView entry = bundle.entries[i];
+    const auto place = [&] { return "entry " + std::to_string(frontier_.size()); };
     if (auto payload = payload_of(entry); !payload.has_value()) {
-      return within(place, payload.error());
+      return within(place(), payload.error());
     }
     if (!equal(entry.first(kDigestBytes), previous_)) {
-      return fail(Errc::rejected, place + ": does not begin with the SHA-256 of " +
+      return fail(Errc::rejected, place() + ": does not begin with the SHA-256 of " +
                                       (frontier_.size() == 0 ? std::string("its log's name")
                                                              : "the entry before it"));
     }
-    previous_ = crypto::sha256({entry});
-    const Digest32 leaf = crypto::merkle_leaf(entry);
-    frontier_.append(leaf);
-    PSEPHOS_CHECK_OK(tiles_.append(leaf));
+    previous_ = hashes[i].link;
+    frontier_.append(hashes[i].leaf);
+    PSEPHOS_CHECK_OK(tiles_.append(hashes[i].leaf));
   }
   return {};
 }

@@ -47,7 +47,7 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
   LogAudit audit(store, reader, origin);
   for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
-    if (auto sound = audit.append(bundle); !sound.has_value()) {
+    if (auto sound = audit.append(bundle, hash_entries(bundle)); !sound.has_value()) {
       return within(writer.log_, sound.error());
     }
     writer.pending_.clear();

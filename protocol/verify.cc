@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "psephos/crypto/hash.h"
@@ -27,6 +28,23 @@ constexpr const char* kResultCsvFile = "result.csv";
 std::string entry_place(const std::string& log, std::uint64_t index) {
   return log + " entry " + std::to_string(index);
 }
+
+// A group of bundles is judged by one task: enough ballots for their equations to gain from being
+// judged together, few enough to be held in memory for each core several times over.
+constexpr std::uint64_t kGroupBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kRollGroup = 16;
+
+// The number of bundles in a group of ballots of the longest style.
+std::uint64_t group_size(const Manifest& manifest) {
+  std::uint64_t points_and_scalars = 1;
+  for (const BallotStyle& style : manifest.styles) {
+    points_and_scalars = std::max<std::uint64_t>(
+        points_and_scalars, 2 * style.form.num_options() + style.form.num_bits());
+  }
+  return kGroupBytes / (points_and_scalars * crypto::Point::kSize * crypto::kTileWidth);
+}
+
+struct Nothing {};
 
 // Whether the record is judged as finished, or as one whose tally may still be missing.
 enum class Stage : std::uint8_t { complete, before_decryption };
@@ -58,15 +76,21 @@ class Verification {
   bool read_manifest();
   // Opens a log; nothing, with a fault of V4, if its checkpoint cannot be read.
   std::optional<LogReader> open_log(const std::string& log);
-  // Calls visit for every bundle in order and audits the log on the way. False if some bundle could
-  // not be read, so that not every entry was visited.
-  bool walk(const LogReader& reader, const std::function<void(const LogReader::Bundle&)>& visit);
+  // Walks over a log's bundles, at most `bundles_per_group` at a time, and audits the log on the
+  // way. judge(bundles) sees a group of bundles, with others at the same time; take(bundles,
+  // judged) then gets the groups one after another, in order. False if some bundle could not be
+  // read, so that not every entry was taken.
+  template <class Judge, class Take>
+  bool walk(const LogReader& reader, std::uint64_t bundles_per_group, const Judge& judge,
+            const Take& take);
   void check_signature(const LogReader& reader, const crypto::NoteVerifier& key);
 
   bool read_main();
   bool read_box(std::uint32_t shard, const LogReader& reader);
-  void read_box_bundle(const LogReader& reader, const LogReader::Bundle& bundle, BoxState& state,
-                       std::vector<std::uint64_t>& superseded);
+  struct JudgedBallots;
+  [[nodiscard]] JudgedBallots judge_ballots(std::span<const LogReader::Bundle> bundles) const;
+  void take_ballots(const LogReader& reader, std::span<const LogReader::Bundle> bundles,
+                    JudgedBallots& judged, BoxState& state, std::vector<std::uint64_t>& superseded);
   void subtract_superseded(const LogReader& reader, std::span<const Digest32> bundles,
                            std::vector<std::uint64_t> superseded);
   bool read_roll(std::uint32_t registrar, const LogReader& reader);
@@ -155,36 +179,87 @@ std::optional<LogReader> Verification::open_log(const std::string& log) {
   return std::move(*reader);
 }
 
-bool Verification::walk(const LogReader& reader,
-                        const std::function<void(const LogReader::Bundle&)>& visit) {
+template <class Judge, class Take>
+bool Verification::walk(const LogReader& reader, std::uint64_t bundles_per_group,
+                        const Judge& judge, const Take& take) {
+  struct Group {
+    std::vector<LogReader::Bundle> bundles;
+    std::vector<std::vector<EntryHashes>> hashes;
+    std::optional<Error> unreadable;  // after these bundles
+    std::optional<std::invoke_result_t<Judge, std::span<const LogReader::Bundle>>> judged;
+  };
   LogAudit audit(input_.record, reader, manifest_->log_origin(reader.log()));
   bool sound = true;
-  for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
-    auto bundle = reader.bundle(i);
-    if (!bundle.has_value()) {
-      add_fault(Check::logs, reader.log(), bundle.error().message);
-      return false;
-    }
-    // After the first break of chain or tiles the audit has nothing more to say, but the entries
-    // have.
-    if (sound) {
-      if (auto audited = audit.append(*bundle); !audited.has_value()) {
-        add_fault(Check::logs, reader.log(), audited.error().message);
-        sound = false;
+  bool whole = true;
+
+  const auto read = [&](std::uint64_t first, std::uint64_t count) {
+    Group group;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      auto bundle = reader.bundle(first + i);
+      if (!bundle.has_value()) {
+        group.unreadable = bundle.error();
+        break;
       }
+      group.hashes.push_back(hash_entries(*bundle));
+      group.bundles.push_back(std::move(*bundle));
     }
-    visit(*bundle);
-    entries_done_ += bundle->entries.size();
+    group.judged.emplace(judge(std::span<const LogReader::Bundle>(group.bundles)));
+    return group;
+  };
+  const auto take_group = [&](Group& group) {
+    for (std::size_t i = 0; i < group.bundles.size(); ++i) {
+      // After the first break of chain or tiles the audit has nothing more to say, but the entries
+      // have.
+      if (sound) {
+        if (auto audited = audit.append(group.bundles[i], group.hashes[i]); !audited.has_value()) {
+          add_fault(Check::logs, reader.log(), audited.error().message);
+          sound = false;
+        }
+      }
+      entries_done_ += group.bundles[i].entries.size();
+    }
+    take(std::span<const LogReader::Bundle>(group.bundles), *group.judged);
+    if (group.unreadable.has_value()) {
+      add_fault(Check::logs, reader.log(), group.unreadable->message);
+      whole = false;
+    }
     if (input_.progress) {
       input_.progress(entries_done_, entries_all_);
     }
-  }
-  if (sound) {
+  };
+
+  // While a window of groups is read and judged, one task takes the groups of the window before.
+  const std::uint64_t bundles = reader.num_bundles();
+  const std::uint64_t groups_at_once = 2 * std::uint64_t{input_.executor.concurrency()};
+  const std::uint64_t per_group = std::clamp<std::uint64_t>(
+      bundles / groups_at_once, 1, std::max<std::uint64_t>(bundles_per_group, 1));
+  std::vector<Group> judged;
+  std::uint64_t next = 0;
+  do {
+    const std::uint64_t left = (bundles - next + per_group - 1) / per_group;
+    std::vector<Group> window(std::min(left, groups_at_once));
+    input_.executor.run(window.size() + 1, [&](std::size_t task) {
+      if (task == 0) {
+        for (Group& group : judged) {
+          if (whole) {
+            take_group(group);
+          }
+        }
+      } else {
+        const std::uint64_t first = next + (task - 1) * per_group;
+        window[task - 1] = read(first, std::min(per_group, bundles - first));
+      }
+    });
+    next = std::min(bundles, next + window.size() * per_group);
+    judged = std::move(window);
+  } while (whole && !judged.empty());
+
+  if (whole && sound) {
     if (auto finished = audit.finish(); !finished.has_value()) {
       add_fault(Check::logs, reader.log(), finished.error().message);
     }
   }
-  return true;
+  return whole;
 }
 
 void Verification::check_signature(const LogReader& reader, const crypto::NoteVerifier& key) {
@@ -205,7 +280,7 @@ bool Verification::read_main() {
   entries_all_ = reader->tree().size;
   main_log_ = std::make_shared<MainLog>(manifest_, input_.evaluator);
   std::uint64_t messages = 0;
-  const bool whole = walk(*reader, [&](const LogReader::Bundle& bundle) {
+  const auto take = [&](const LogReader::Bundle& bundle) {
     for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
       const std::string place = entry_place(log, bundle.first + i);
       ++messages;
@@ -225,7 +300,12 @@ bool Verification::read_main() {
         add_fault(std::move(fault));
       }
     }
-  });
+  };
+  const bool whole = walk(
+      *reader, 1, [](std::span<const LogReader::Bundle>) { return Nothing{}; },
+      [&](std::span<const LogReader::Bundle> bundles, Nothing&) {
+        std::ranges::for_each(bundles, take);
+      });
   const std::optional<Roster>& roster = main_log_->roster();
   if (roster.has_value()) {
     auto key = crypto::NoteVerifier::create(manifest_->log_origin(log),
@@ -263,35 +343,76 @@ bool Verification::read_main() {
   return true;
 }
 
-void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bundle& bundle,
-                                   BoxState& state, std::vector<std::uint64_t>& superseded) {
-  struct Judged {
-    std::optional<BoxEntry> entry;
-    std::vector<Fault> faults;
-    bool counts = false;
+// What can be said of a group's entries without the entries before them.
+struct Verification::JudgedBallots {
+  std::vector<JudgedEntry> entries;
+  // Of the ballots that decoded, per style.
+  struct Sums {
+    std::uint64_t ballots = 0;
+    std::vector<crypto::Ciphertext> sums;
   };
-  std::vector<Judged> judged(bundle.entries.size());
-  input_.executor.run(judged.size(), [&](std::size_t i) {
-    const auto payload = payload_of(bundle.entries[i]);
-    auto entry = payload.has_value() ? decode_box_entry(*payload, election())
-                                     : Result<BoxEntry>(std::unexpected(payload.error()));
-    if (!entry.has_value()) {
-      judged[i].faults.push_back(Fault{Check::ballots, {}, entry.error().message, {}});
-      return;
-    }
-    judged[i].faults = check_box_entry(election(), *entry, input_.evaluator);
-    judged[i].entry = std::move(*entry);
-  });
+  std::map<std::uint32_t, Sums> sums;
+  std::vector<Digest32> bundles;  // SHA-256 of each
+};
 
-  // One credential, one ballot: entry after entry, in the log's order.
-  std::map<std::uint32_t, std::vector<const crypto::EncryptedBallot*>> counted;
-  for (std::size_t i = 0; i < judged.size(); ++i) {
-    const std::string place = entry_place(reader.log(), bundle.first + i);
-    for (Fault& fault : judged[i].faults) {
-      fault.place = place;
+Verification::JudgedBallots Verification::judge_ballots(
+    std::span<const LogReader::Bundle> bundles) const {
+  JudgedBallots judged;
+  std::vector<ByteView> payloads;
+  std::map<std::size_t, std::string> too_short;
+  for (const LogReader::Bundle& bundle : bundles) {
+    judged.bundles.push_back(crypto::sha256({bundle.storage}));
+    for (const ByteView entry : bundle.entries) {
+      const auto payload = payload_of(entry);
+      if (!payload.has_value()) {
+        too_short.emplace(payloads.size(), payload.error().message);
+      }
+      payloads.push_back(payload.value_or(ByteView()));
+    }
+  }
+  judged.entries = judge_box_entries(election(), payloads, input_.evaluator);
+  for (const auto& [i, message] : too_short) {
+    judged.entries[i].faults = {Fault{Check::ballots, {}, message, {}}};
+  }
+
+  std::map<std::uint32_t, std::vector<const crypto::EncryptedBallot*>> ballots;
+  for (const JudgedEntry& entry : judged.entries) {
+    if (entry.entry.has_value() && std::holds_alternative<Ballot>(*entry.entry)) {
+      ballots[style_of(*entry.entry)].push_back(&encrypted_of(*entry.entry));
+    }
+  }
+  for (const auto& [style, of_style] : ballots) {
+    JudgedBallots::Sums& sums = judged.sums[style];
+    sums.ballots = of_style.size();
+    std::vector<const crypto::Point*> alphas(of_style.size());
+    std::vector<const crypto::Point*> betas(of_style.size());
+    for (std::size_t option = 0; option < of_style.front()->ciphertexts.size(); ++option) {
+      for (std::size_t i = 0; i < of_style.size(); ++i) {
+        alphas[i] = &of_style[i]->ciphertexts[option].alpha;
+        betas[i] = &of_style[i]->ciphertexts[option].beta;
+      }
+      sums.sums.push_back(
+          {.alpha = input_.evaluator.sum(alphas), .beta = input_.evaluator.sum(betas)});
+    }
+  }
+  return judged;
+}
+
+// One credential, one ballot: entry after entry, in the log's order.
+void Verification::take_ballots(const LogReader& reader, std::span<const LogReader::Bundle> bundles,
+                                JudgedBallots& judged, BoxState& state,
+                                std::vector<std::uint64_t>& superseded) {
+  for (const auto& [style, sums] : judged.sums) {
+    aggregate_->add(style, sums.sums, sums.ballots);
+  }
+  for (std::size_t i = 0; i < judged.entries.size(); ++i) {
+    const std::uint64_t index = bundles.front().first + i;
+    const auto place = [&] { return entry_place(reader.log(), index); };
+    for (Fault& fault : judged.entries[i].faults) {
+      fault.place = place();
       add_fault(std::move(fault));
     }
-    const std::optional<BoxEntry>& decoded = judged[i].entry;
+    const std::optional<BoxEntry>& decoded = judged.entries[i].entry;
     if (!decoded.has_value()) {
       continue;
     }
@@ -304,29 +425,19 @@ void Verification::read_box_bundle(const LogReader& reader, const LogReader::Bun
     } else {
       ++report_.num_challenges;
     }
-    auto taken = state.append(bundle.first + i, entry);
+    auto taken = state.append(index, entry);
     if (!taken.has_value()) {
       Fault fault = taken.error();
-      fault.place = place;
+      fault.place = place();
       add_fault(std::move(fault));
+      if (is_ballot) {
+        aggregate_->subtract(style_of(entry), encrypted_of(entry).ciphertexts);
+      }
       continue;
     }
     if (const auto replaced = taken->superseded; replaced.has_value()) {
       superseded.push_back(*replaced);
     }
-    if (is_ballot) {
-      counted[style_of(entry)].push_back(&encrypted_of(entry));
-    }
-  }
-
-  for (const auto& [style, ballots] : counted) {
-    std::vector<crypto::Ciphertext> sums(ballots.front()->ciphertexts.size());
-    input_.executor.run(sums.size(), [&sums, &ballots](std::size_t option) {
-      for (const crypto::EncryptedBallot* ballot : ballots) {
-        sums[option] = sums[option] + ballot->ciphertexts[option];
-      }
-    });
-    aggregate_->add(style, sums, ballots.size());
   }
 }
 
@@ -362,10 +473,13 @@ bool Verification::read_box(std::uint32_t shard, const LogReader& reader) {
   BoxState state(election(), shard);
   std::vector<std::uint64_t> superseded;
   std::vector<Digest32> bundles;  // SHA-256 of each
-  const bool whole = walk(reader, [&](const LogReader::Bundle& bundle) {
-    bundles.push_back(crypto::sha256({bundle.storage}));
-    read_box_bundle(reader, bundle, state, superseded);
-  });
+  const bool whole = walk(
+      reader, group_size(*manifest_),
+      [this](std::span<const LogReader::Bundle> group) { return judge_ballots(group); },
+      [&](std::span<const LogReader::Bundle> group, JudgedBallots& judged) {
+        bundles.insert(bundles.end(), judged.bundles.begin(), judged.bundles.end());
+        take_ballots(reader, group, judged, state, superseded);
+      });
   subtract_superseded(reader, bundles, std::move(superseded));
   for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
     used_[style] += state.credentials_used(style);
@@ -375,24 +489,34 @@ bool Verification::read_box(std::uint32_t shard, const LogReader& reader) {
 
 bool Verification::read_roll(std::uint32_t registrar, const LogReader& reader) {
   IssuanceState state(*manifest_);
-  const bool whole = walk(reader, [&](const LogReader::Bundle& bundle) {
-    for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
-      const std::string place = entry_place(reader.log(), bundle.first + i);
-      const auto payload = payload_of(bundle.entries[i]);
-      const auto issuance = payload.has_value()
+  using Issuances = std::vector<Result<Issuance>>;
+  const auto judge = [this](std::span<const LogReader::Bundle> bundles) {
+    Issuances issuances;
+    for (const LogReader::Bundle& bundle : bundles) {
+      for (const ByteView entry : bundle.entries) {
+        const auto payload = payload_of(entry);
+        issuances.push_back(payload.has_value()
                                 ? Issuance::decode(*payload, *manifest_)
-                                : Result<Issuance>(std::unexpected(payload.error()));
-      if (!issuance.has_value()) {
-        add_fault(Check::issuance, place, issuance.error().message);
+                                : Result<Issuance>(std::unexpected(payload.error())));
+      }
+    }
+    return issuances;
+  };
+  const auto take = [&](std::span<const LogReader::Bundle> bundles, const Issuances& issuances) {
+    for (std::size_t i = 0; i < issuances.size(); ++i) {
+      const auto place = [&] { return entry_place(reader.log(), bundles.front().first + i); };
+      if (!issuances[i].has_value()) {
+        add_fault(Check::issuance, place(), issuances[i].error().message);
         continue;
       }
-      if (auto taken = state.append(*issuance); !taken.has_value()) {
+      if (auto taken = state.append(*issuances[i]); !taken.has_value()) {
         Fault fault = taken.error();
-        fault.place = place;
+        fault.place = place();
         add_fault(std::move(fault));
       }
     }
-  });
+  };
+  const bool whole = walk(reader, kRollGroup, judge, take);
   if (state.total() > manifest_->voters) {
     add_fault(Check::issuance, reader.log(),
               std::to_string(state.total()) + " issuances; the manifest names at most " +
@@ -795,7 +919,7 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
   auto main_log = std::make_shared<MainLog>(manifest, evaluator);
   for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
-    if (auto sound = audit.append(bundle); !sound.has_value()) {
+    if (auto sound = audit.append(bundle, hash_entries(bundle)); !sound.has_value()) {
       return within(log, sound.error());
     }
     for (std::size_t i = 0; i < bundle.entries.size(); ++i) {

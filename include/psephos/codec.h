@@ -42,7 +42,12 @@ class Writer {
 // Errc::malformed and a message naming the field; a failed read leaves the cursor where it was.
 class Reader {
  public:
-  explicit Reader(ByteView bytes) : rest_(bytes) {}
+  // Points::later: whoever made the reader judges all points read from it together, before anyone
+  // sees them (crypto::Evaluator::not_elements); decoding is not refused for them.
+  enum class Points : bool { now, later };
+  explicit Reader(ByteView bytes, Points points = Points::now)
+      : rest_(bytes), points_later_(points == Points::later) {}
+  [[nodiscard]] bool points_later() const { return points_later_; }
 
   Result<std::uint8_t> u8(std::string_view field);
   Result<std::uint16_t> u16(std::string_view field);
@@ -63,6 +68,7 @@ class Reader {
 
  private:
   ByteView rest_;
+  bool points_later_;
 };
 
 }  // namespace psephos

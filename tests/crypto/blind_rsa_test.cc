@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/blind_rsa_signer.h"
 #include "psephos/crypto/hash.h"
@@ -46,6 +47,20 @@ Bytes joined(ByteView a, ByteView b) {
   Bytes out(a.begin(), a.end());
   out.insert(out.end(), b.begin(), b.end());
   return out;
+}
+
+// The verdict of verify; everything else that verifies must agree.
+Result<void> verified(const RsaPublicKey& key, BlindRsaVariant variant, ByteView input,
+                      ByteView signature) {
+  Result<void> verdict = key.verify(variant, input, signature);
+  for (const bool ifma : {false, true}) {
+    if (!ifma || is_supported(CurveBackend::ifma)) {
+      const RsaPublicKey::Signed item{input, signature};
+      EXPECT_EQ(key.failing(variant, {&item, 1}, ifma).empty(), verdict.has_value())
+          << "ifma: " << ifma;
+    }
+  }
+  return verdict;
 }
 
 RsaSecretKey key_of(const Field& item) {
@@ -129,7 +144,7 @@ TEST(BlindRsa, Rfc9474) {
       run(swapped.inverse.expose_secret(), other);
     }
     for (const BlindRsaVariant as : kVariants) {
-      EXPECT_EQ(public_key.verify(as, input, signature).has_value(),
+      EXPECT_EQ(verified(public_key, as, input, signature).has_value(),
                 salt_size_bytes(as) == salt.size())
           << name(as);
     }
@@ -157,8 +172,8 @@ TEST(BlindRsa, Rfc9474Negative) {
     }
     const BlindRsaVariant variant = variant_named(item["variant"].str());
     if (what == "verify") {
-      EXPECT_TRUE(fails_with(
-          Errc::rejected, key.public_key().verify(variant, item["msg"].hex(), item["sig"].hex())))
+      EXPECT_TRUE(fails_with(Errc::rejected, verified(key.public_key(), variant, item["msg"].hex(),
+                                                      item["sig"].hex())))
           << why;
     } else {
       ASSERT_EQ(what, "finalize");
@@ -234,7 +249,7 @@ TEST(RsaPublicKey, WycheproofPss) {
         if (!same && !valid) {
           continue;
         }
-        const auto verdict = key.verify(variant, message, signature);
+        const auto verdict = verified(key, variant, message, signature);
         EXPECT_EQ(verdict.has_value(), same && valid) << what << ", " << name(variant);
         ++(verdict.has_value() ? num_valid : num_refused);
       }
@@ -242,6 +257,68 @@ TEST(RsaPublicKey, WycheproofPss) {
   }
   EXPECT_GT(num_valid, 300);
   EXPECT_GT(num_refused, 800);
+}
+
+TEST(RsaPublicKey, FindsTheBadAmongMany) {
+  test::SeededRandom random;
+  for (const std::size_t bits : {2048U, 3072U, 4096U}) {
+    const RsaSecretKey key = must(RsaSecretKey::generate(bits));
+    const RsaPublicKey& public_key = key.public_key();
+    struct Made {
+      Bytes input;
+      Bytes signature;
+    };
+    std::vector<Made> made;
+    for (std::size_t i = 0; i < 5; ++i) {
+      Bytes message(20);
+      random.fill(message);
+      const Bytes input = prepare(kOurs, message, random);
+      const auto blinded = must(blind(public_key, kOurs, input, random));
+      const Bytes answer = must(key.blind_sign(blinded.blinded_message));
+      made.push_back({input, must(finalize(public_key, kOurs, input, answer, blinded.inverse))});
+    }
+    for (std::size_t size = 0; size < 20; ++size) {
+      std::vector<Made> all;
+      std::vector<std::size_t> expected;
+      for (std::size_t i = 0; i < size; ++i) {
+        all.push_back(made[random.below(made.size())]);
+        Bytes& signature = all.back().signature;
+        switch (random.below(8)) {
+          case 0:
+            signature[random.below(signature.size())] ^=
+                static_cast<std::uint8_t>(1U << random.below(8));
+            break;
+          case 1:
+            signature = public_key.modulus();
+            break;
+          case 2:
+            signature = public_key.modulus();
+            signature.back() ^= 1;  // n − 1
+            break;
+          case 3:
+            signature.assign(signature.size(), 0);
+            break;
+          case 4:
+            signature.pop_back();
+            break;
+          case 5:
+            all.back().input.push_back(0);
+            break;
+          default:
+            continue;
+        }
+        expected.push_back(i);
+      }
+      std::vector<RsaPublicKey::Signed> items;
+      for (const Made& one : all) {
+        items.push_back({one.input, one.signature});
+      }
+      EXPECT_EQ(public_key.failing(kOurs, items, false), expected);
+      if (is_supported(CurveBackend::ifma)) {
+        EXPECT_EQ(public_key.failing(kOurs, items, true), expected);
+      }
+    }
+  }
 }
 
 // --- keys ---------------------------------------------------------------------------------------
@@ -283,8 +360,8 @@ TEST(RsaPublicKey, VerifiesInManyThreads) {
     threads.emplace_back([&] {
       const RsaPublicKey copy = key;
       for (int i = 0; i < 50; ++i) {
-        right += copy.verify(kOurs, input, signature).has_value() ? 1 : 0;
-        right += key.verify(kOurs, input, wrong).has_value() ? 0 : 1;
+        right += verified(copy, kOurs, input, signature).has_value() ? 1 : 0;
+        right += verified(key, kOurs, input, wrong).has_value() ? 0 : 1;
       }
     });
   }
@@ -411,7 +488,7 @@ TEST(BlindRsa, RoundTripOfEveryVariant) {
       const Bytes answer = must(key.blind_sign(first.blinded_message));
       const Bytes signature =
           must(finalize(key.public_key(), variant, input, answer, first.inverse));
-      EXPECT_TRUE(is_ok(key.public_key().verify(variant, input, signature)));
+      EXPECT_TRUE(is_ok(verified(key.public_key(), variant, input, signature)));
       EXPECT_TRUE(fails_with(Errc::rejected,
                              finalize(key.public_key(), variant, input, answer, second.inverse)));
     }
@@ -427,28 +504,28 @@ TEST(BlindRsa, AnyChangeIsRejected) {
   const Bytes signature = must(finalize(key, kOurs, input, answer, blinded.inverse));
 
   EXPECT_TRUE(
-      fails_with(Errc::rejected, other_key_2048().public_key().verify(kOurs, input, signature)));
+      fails_with(Errc::rejected, verified(other_key_2048().public_key(), kOurs, input, signature)));
   EXPECT_FALSE(
-      key.verify(BlindRsaVariant::sha384_psszero_randomized, input, signature).has_value());
+      verified(key, BlindRsaVariant::sha384_psszero_randomized, input, signature).has_value());
   for (std::size_t i = 0; i < test::iterations(100); ++i) {
     Bytes changed = signature;
     changed[random.below(changed.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
-    EXPECT_TRUE(fails_with(Errc::rejected, key.verify(kOurs, input, changed)));
+    EXPECT_TRUE(fails_with(Errc::rejected, verified(key, kOurs, input, changed)));
   }
   for (std::size_t bit = 0; bit < 8 * input.size(); ++bit) {
     Bytes changed = input;
     changed[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
-    EXPECT_TRUE(fails_with(Errc::rejected, key.verify(kOurs, changed, signature)));
+    EXPECT_TRUE(fails_with(Errc::rejected, verified(key, kOurs, changed, signature)));
   }
-  EXPECT_FALSE(key.verify(kOurs, joined(input, Bytes{0}), signature).has_value());
-  EXPECT_FALSE(key.verify(kOurs, ByteView(input).subspan(1), signature).has_value());
-  EXPECT_FALSE(key.verify(kOurs, {}, signature).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, {}).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, joined(Bytes{0}, signature)).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, ByteView(signature).first(255)).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, key.modulus()).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, Bytes(256)).has_value());
-  EXPECT_FALSE(key.verify(kOurs, input, Bytes(256, 0xff)).has_value());
+  EXPECT_FALSE(verified(key, kOurs, joined(input, Bytes{0}), signature).has_value());
+  EXPECT_FALSE(verified(key, kOurs, ByteView(input).subspan(1), signature).has_value());
+  EXPECT_FALSE(verified(key, kOurs, {}, signature).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, {}).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, joined(Bytes{0}, signature)).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, ByteView(signature).first(255)).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, key.modulus()).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, Bytes(256)).has_value());
+  EXPECT_FALSE(verified(key, kOurs, input, Bytes(256, 0xff)).has_value());
 
   const auto refused = [&](Errc code, ByteView blind_signature, const SecretBuffer& inverse) {
     return fails_with(code, finalize(key, kOurs, input, blind_signature, inverse));

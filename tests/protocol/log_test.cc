@@ -51,7 +51,7 @@ void expect_sound(const RecordSource& store, std::uint64_t size) {
   for (std::uint64_t b = 0; b < reader->num_bundles(); ++b) {
     const auto bundle = reader->bundle(b);
     ASSERT_TRUE(bundle.has_value()) << bundle.error().message;
-    const auto sound = audit.append(*bundle);
+    const auto sound = audit.append(*bundle, hash_entries(*bundle));
     ASSERT_TRUE(sound.has_value()) << sound.error().message;
     for (std::size_t i = 0; i < bundle->entries.size(); ++i) {
       EXPECT_TRUE(equal(payload_of(bundle->entries[i]).value(), payload(bundle->first + i)));

@@ -11,7 +11,7 @@ namespace {
 TEST(ThreadExecutor, CallsEachTaskOnce) {
   for (const std::size_t threads : {0U, 1U, 2U, 7U}) {
     ThreadExecutor executor(threads);
-    EXPECT_GE(executor.threads(), 1U);
+    EXPECT_GE(executor.concurrency(), 1U);
     for (const std::size_t count : {0U, 1U, 2U, 1000U}) {
       std::vector<std::atomic<int>> calls(count);
       executor.run(count, [&](std::size_t i) { ++calls[i]; });

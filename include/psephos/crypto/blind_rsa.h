@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "psephos/bytes.h"
 #include "psephos/error.h"
@@ -38,6 +40,17 @@ class RsaPublicKey {
   // Errc::rejected else. Variable time, public data.
   [[nodiscard]] Result<void> verify(BlindRsaVariant variant, ByteView input_message,
                                     ByteView signature) const;
+
+  // failing judges many signatures as verify does, eight at once where `ifma` says that the CPU has
+  // AVX-512 IFMA (CurveBackend::ifma is supported). It returns the positions, ascending, of those
+  // that do not verify.
+  struct Signed {
+    ByteView input_message;
+    ByteView signature;
+  };
+  [[nodiscard]] std::vector<std::size_t> failing(BlindRsaVariant variant,
+                                                 std::span<const Signed> signatures,
+                                                 bool ifma) const;
 
   friend bool operator==(const RsaPublicKey& a, const RsaPublicKey& b) {
     return a.modulus_ == b.modulus_;

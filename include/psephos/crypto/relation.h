@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "psephos/crypto/blind_rsa.h"
 #include "psephos/crypto/generators.h"
 #include "psephos/crypto/point.h"
 #include "psephos/crypto/scalar.h"
@@ -45,8 +46,9 @@ struct LinearRelation {
   std::vector<Own> own;
 };
 
-// Evaluator judges relations. Implementations take public data only and may be called from several
-// threads at once.
+// Evaluator does a verifier's public-key arithmetic: it judges relations, encodings of points and
+// RSA signatures, and adds points. Implementations take public data only and may be called from
+// several threads at once.
 class Evaluator {
  public:
   Evaluator() = default;
@@ -59,15 +61,36 @@ class Evaluator {
   [[nodiscard]] virtual std::vector<std::size_t> failing(
       std::span<const Point> bases, std::span<const LinearRelation> relations) const = 0;
 
+  // not_elements judges points read with Reader::Points::later: it returns the positions,
+  // ascending, of those that are not the canonical encoding of an element. Those must not be used;
+  // the others are as if decoded at once.
+  [[nodiscard]] virtual std::vector<std::size_t> not_elements(
+      std::span<Point* const> points) const = 0;
+
+  // sum of any number of points.
+  [[nodiscard]] virtual Point sum(std::span<const Point* const> points) const = 0;
+
+  // not_signed judges RSA signatures under one key; it returns the positions, ascending, of those
+  // that do not verify.
+  [[nodiscard]] virtual std::vector<std::size_t> not_signed(
+      const RsaPublicKey& key, BlindRsaVariant variant,
+      std::span<const RsaPublicKey::Signed> signatures) const = 0;
+
   // holds judges one relation over its own points alone.
   [[nodiscard]] bool holds(const LinearRelation& relation) const;
 };
 
-// IndividualEvaluator computes each sum with libsodium, one relation after another.
+// IndividualEvaluator does everything with libsodium and OpenSSL, one thing after another.
 class IndividualEvaluator final : public Evaluator {
  public:
   [[nodiscard]] std::vector<std::size_t> failing(
       std::span<const Point> bases, std::span<const LinearRelation> relations) const override;
+  [[nodiscard]] std::vector<std::size_t> not_elements(
+      std::span<Point* const> points) const override;
+  [[nodiscard]] Point sum(std::span<const Point* const> points) const override;
+  [[nodiscard]] std::vector<std::size_t> not_signed(
+      const RsaPublicKey& key, BlindRsaVariant variant,
+      std::span<const RsaPublicKey::Signed> signatures) const override;
 };
 
 }  // namespace psephos::crypto

@@ -40,6 +40,7 @@ class Scalar {
   friend bool operator==(const Scalar&, const Scalar&) = default;
 
  private:
+  friend class ScalarAccess;
   std::array<std::uint8_t, kSize> bytes_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -76,6 +78,16 @@ using BoxEntry = std::variant<Ballot, Challenge>;
 // empty for the caller.
 [[nodiscard]] std::vector<Fault> check_box_entry(const Election& election, const BoxEntry& entry,
                                                  const crypto::Evaluator& evaluator);
+
+// judge_box_entries judges many entries (type ‖ body), each by itself: as decode_box_entry and then
+// check_box_entry, but with what an evaluator gains from seeing many at once.
+struct JudgedEntry {
+  std::optional<BoxEntry> entry;  // nothing if it does not decode
+  std::vector<Fault> faults;      // V6, or V7, V8, V11; the places are left empty for the caller
+};
+[[nodiscard]] std::vector<JudgedEntry> judge_box_entries(const Election& election,
+                                                         std::span<const ByteView> entries,
+                                                         const crypto::Evaluator& evaluator);
 
 // The tracking code of a ballot or challenge.
 using TrackingCode = Digest32;

@@ -15,6 +15,8 @@ class Executor {
   // run calls task(0) … task(count − 1), each once, perhaps at the same time, and returns when all
   // have. Tasks do not throw.
   virtual void run(std::size_t count, const std::function<void(std::size_t)>& task) = 0;
+  // How many tasks run at the same time.
+  [[nodiscard]] virtual std::size_t concurrency() const { return 1; }
 };
 
 // SerialExecutor runs tasks one after another in the calling thread.

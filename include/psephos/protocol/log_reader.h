@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,13 +65,21 @@ class LogReader {
 // payload_of strips the hash in front: type ‖ body. Errc::malformed if the entry is too short.
 [[nodiscard]] Result<ByteView> payload_of(ByteView entry);
 
+// EntryHashes: what chain and tree have of an entry. They are most of an audit's work, and each
+// entry's can be computed alone.
+struct EntryHashes {
+  Digest32 link;  // SHA-256, what the next entry begins with
+  Digest32 leaf;  // the leaf of the tree
+};
+[[nodiscard]] std::vector<EntryHashes> hash_entries(const LogReader::Bundle& bundle);
+
 // LogAudit follows a log's entries in order and checks the chain, the tiles and the root (V4).
 class LogAudit {
  public:
   explicit LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin);
-  // append the entries of the next bundle. Errors name the entry or the file; the log is the
-  // caller's to name.
-  Result<void> append(const LogReader::Bundle& bundle);
+  // append the entries of the next bundle, with their hashes. Errors name the entry or the file;
+  // the log is the caller's to name.
+  Result<void> append(const LogReader::Bundle& bundle, std::span<const EntryHashes> hashes);
   // finish compares the partial tiles and the root with the checkpoint's.
   Result<void> finish();
 

@@ -15,7 +15,7 @@ class ThreadExecutor final : public protocol::Executor {
   // 0 means as many as the machine has cores.
   explicit ThreadExecutor(std::size_t threads = 0);
   void run(std::size_t count, const std::function<void(std::size_t)>& task) override;
-  [[nodiscard]] std::size_t threads() const { return threads_; }
+  [[nodiscard]] std::size_t concurrency() const override { return threads_; }
 
  private:
   std::size_t threads_;

@@ -1,0 +1,65 @@
+// What one CPU's code offers for public points. All back ends compute the same. Plain functions
+// over plain memory: their code is compiled for one CPU and must bring nothing of its own into
+// another's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "crypto/vartime/coordinates.h"
+
+namespace psephos::crypto::vartime {
+
+// Σ over w of (digit(w) − 2^(c−1))·2^(c·w) for windows of c bits, where digit(w) are the c bits
+// from bit c·w on. One word more than any scalar has bits for.
+struct WindowedScalar {
+  std::uint64_t words[6];
+};
+
+// An extended point in memory takes 24 words, whole cache lines.
+inline constexpr std::size_t kSlotWords = 24;
+
+// Terms ± scalar·point of a sum.
+struct Terms {
+  const NielsPoint* points;
+  const WindowedScalar* scalars;
+  const std::uint8_t* negative;  // 1: the term is subtracted
+  std::size_t size;
+  unsigned window_bits;
+  unsigned num_windows;
+};
+
+enum class FieldOperation : std::uint8_t { sum, difference, product, square };
+
+inline constexpr unsigned kIndependentProducts = 4;
+
+struct Backend {
+  const char* name;
+  unsigned lanes;
+  bool (*is_supported)();
+  // field applies an operation to each pair of loose elements; the results are canonical. For
+  // tests.
+  void (*field)(FieldOperation operation, const Limbs* a, const Limbs* b, std::size_t size,
+                Limbs* results);
+  // multiply_repeatedly does kIndependentProducts chains of `times` products in each lane, and
+  // nothing else. For measurements.
+  void (*multiply_repeatedly)(const Limbs& a, std::size_t times, Limbs* result);
+  // decode: RFC 9496 §4.3.1 of `size` strings of 32 bytes; valid[i] is 1 or 0. The coordinates are
+  // canonical.
+  void (*decode)(const std::uint8_t* encodings, std::size_t size, AffinePoint* points,
+                 std::uint8_t* valid);
+  void (*to_niels)(const AffinePoint* points, std::size_t size, NielsPoint* niels);
+  void (*sum)(const AffinePoint* points, std::size_t size, ExtendedPoint* result);
+  // Pippenger: window_sums[w] = Σ ± digit(w)·point. `slots`: lanes·(2^(window_bits − 1) + 1).
+  void (*bucket_sums)(const Terms& terms, std::uint64_t* slots, ExtendedPoint* window_sums);
+  // Straus: the whole sum, for windows of 4 bits. `slots`: 9·(size rounded up to whole lanes).
+  void (*straus)(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result);
+};
+
+extern const Backend kPortable;
+#ifdef __x86_64__
+extern const Backend kAvx2;
+extern const Backend kIfma;
+#endif
+
+}  // namespace psephos::crypto::vartime

@@ -1,0 +1,14 @@
+#include "crypto/vartime/backend_impl.h"
+#include "crypto/vartime/field_avx2.h"
+
+namespace psephos::crypto::vartime {
+
+namespace {
+
+bool is_supported() { return __builtin_cpu_supports("avx2") != 0; }
+
+}  // namespace
+
+const Backend kAvx2 = make_backend<Avx2Field>("avx2", is_supported);
+
+}  // namespace psephos::crypto::vartime

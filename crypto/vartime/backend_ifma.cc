@@ -1,0 +1,16 @@
+#include "crypto/vartime/backend_impl.h"
+#include "crypto/vartime/field_ifma.h"
+
+namespace psephos::crypto::vartime {
+
+namespace {
+
+bool is_supported() {
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512ifma") != 0;
+}
+
+}  // namespace
+
+const Backend kIfma = make_backend<IfmaField>("ifma", is_supported);
+
+}  // namespace psephos::crypto::vartime

@@ -1,0 +1,14 @@
+#include "crypto/vartime/backend_impl.h"
+#include "crypto/vartime/field_portable.h"
+
+namespace psephos::crypto::vartime {
+
+namespace {
+
+bool is_supported() { return true; }
+
+}  // namespace
+
+const Backend kPortable = make_backend<PortableField>("portable", is_supported);
+
+}  // namespace psephos::crypto::vartime

@@ -1,0 +1,153 @@
+#include "crypto/vartime/msm.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "crypto/vartime/edwards.h"
+
+namespace psephos::crypto::vartime {
+
+namespace {
+
+constexpr unsigned kScalarBits = 252;  // of a magnitude up to q/2, and one more for signed digits
+constexpr unsigned kStrausBits = 4;
+constexpr unsigned kMinWindowBits = 4;
+constexpr unsigned kMaxWindowBits = 16;
+// What a core's own cache holds: buckets are read and written at random.
+constexpr std::size_t kMaxBucketBytes = std::size_t{3} << 19;
+
+unsigned num_windows(unsigned window_bits) { return (kScalarBits + 1 + window_bits) / window_bits; }
+
+std::size_t rounded(std::size_t size, std::size_t lanes) {
+  return (size + lanes - 1) / lanes * lanes;
+}
+
+// Costs in additions of a Niels point, over all lanes at once; other operations weighed by their
+// multiplications.
+double straus_cost(const Backend& backend, std::size_t size) {
+  const auto groups = static_cast<double>(rounded(size, backend.lanes) / backend.lanes);
+  return groups * (8 + num_windows(kStrausBits) * 9 / 7.0) + kScalarBits * 8 / 7.0;
+}
+double bucket_cost(const Backend& backend, std::size_t size, unsigned window_bits) {
+  const std::size_t rounds = rounded(num_windows(window_bits), backend.lanes) / backend.lanes;
+  const double reduction = 18 / 7.0 * static_cast<double>(std::size_t{1} << (window_bits - 1));
+  // The doublings at the end are done one by one, whatever the lanes.
+  return static_cast<double>(rounds) * (static_cast<double>(size) + reduction) +
+         kScalarBits * 8 / 7.0;
+}
+
+// Adds 2^(c−1) to each window of c bits, so that every digit is the window's bits less 2^(c−1).
+WindowedScalar windowed(const ScalarWords& magnitude, const WindowedScalar& bias) {
+  WindowedScalar result{};
+  std::uint64_t carry = 0;
+  for (unsigned i = 0; i < 6; ++i) {
+    const std::uint64_t word = i < 4 ? magnitude[i] : 0;
+    const std::uint64_t with_carry = word + carry;
+    result.words[i] = with_carry + bias.words[i];
+    carry = std::uint64_t{with_carry < word} + std::uint64_t{result.words[i] < with_carry};
+  }
+  return result;
+}
+
+WindowedScalar bias_of(unsigned window_bits) {
+  WindowedScalar bias{};
+  for (unsigned window = 0; window < num_windows(window_bits); ++window) {
+    const unsigned bit = window_bits * window + window_bits - 1;
+    bias.words[bit / 64] |= std::uint64_t{1} << (bit % 64);
+  }
+  return bias;
+}
+
+}  // namespace
+
+MsmPlan plan_msm(const Backend& backend, std::size_t size) {
+  MsmPlan best = {.straus = true, .window_bits = kStrausBits};
+  double best_cost = straus_cost(backend, size);
+  for (unsigned bits = kMinWindowBits; bits <= kMaxWindowBits; ++bits) {
+    const std::size_t bytes = backend.lanes * ((std::size_t{1} << (bits - 1)) + 1) * kSlotWords * 8;
+    const double cost = bucket_cost(backend, size, bits);
+    if (bytes <= kMaxBucketBytes && cost < best_cost) {
+      best_cost = cost;
+      best = {.straus = false, .window_bits = bits};
+    }
+  }
+  return best;
+}
+
+void Msm::clear() {
+  scalars_.clear();
+  points_.clear();
+}
+
+void Msm::add(const SignedScalar& scalar, const AffinePoint& point) {
+  scalars_.push_back(scalar);
+  points_.push_back(point);
+}
+
+ExtendedPoint Msm::sum_vartime() { return sum_vartime(plan_msm(*backend_, size())); }
+
+ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
+  const std::size_t size = points_.size();
+  const unsigned windows = num_windows(plan.window_bits);
+  niels_.resize(size);
+  backend_->to_niels(points_.data(), size, niels_.data());
+  windowed_.resize(size);
+  negative_.resize(size);
+  const WindowedScalar bias = bias_of(plan.window_bits);
+  for (std::size_t i = 0; i < size; ++i) {
+    windowed_[i] = windowed(scalars_[i].magnitude, bias);
+    negative_[i] = scalars_[i].negative ? 1 : 0;
+  }
+  const Terms terms = {.points = niels_.data(),
+                       .scalars = windowed_.data(),
+                       .negative = negative_.data(),
+                       .size = size,
+                       .window_bits = plan.window_bits,
+                       .num_windows = windows};
+  const std::size_t slots =
+      plan.straus ? 9 * rounded(size, backend_->lanes)
+                  : backend_->lanes * ((std::size_t{1} << (plan.window_bits - 1)) + 1);
+  constexpr std::size_t kLineWords = 8;
+  memory_.resize(slots * kSlotWords + kLineWords);
+  void* aligned = memory_.data();
+  std::size_t space = memory_.size() * sizeof(std::uint64_t);
+  PSEPHOS_CHECK(std::align(64, slots * kSlotWords * sizeof(std::uint64_t), aligned, space) !=
+                nullptr);
+  auto* const memory = static_cast<std::uint64_t*>(aligned);
+
+  ExtendedPoint result;
+  if (plan.straus) {
+    backend_->straus(terms, memory, &result);
+    return result;
+  }
+  std::vector<ExtendedPoint> sums(windows);
+  backend_->bucket_sums(terms, memory, sums.data());
+  Extended<PortableField> total = Extended<PortableField>::identity();
+  for (std::size_t window = windows; window-- > 0;) {
+    for (unsigned i = 0; i < plan.window_bits; ++i) {
+      total = doubled(total);
+    }
+    total = vartime::add(total, load_extended(sums[window]));
+  }
+  store_extended(total, result);
+  return result;
+}
+
+bool is_identity_vartime(const ExtendedPoint& point) { return is_identity(load_extended(point)); }
+
+ExtendedPoint difference_vartime(const ExtendedPoint& a, const ExtendedPoint& b) {
+  Extended<PortableField> minus_b = load_extended(b);
+  minus_b.c[0] = negative(minus_b.c[0]);
+  minus_b.c[3] = negative(minus_b.c[3]);
+  ExtendedPoint result;
+  store_extended(vartime::add(load_extended(a), minus_b), result);
+  return result;
+}
+
+std::array<std::uint8_t, 32> encode_vartime(const ExtendedPoint& point) {
+  std::array<std::uint8_t, 32> bytes;
+  ristretto_encode(load_extended(point), bytes.data());
+  return bytes;
+}
+
+}  // namespace psephos::crypto::vartime

@@ -1,0 +1,49 @@
+// Multi-scalar multiplication Σ sᵢ·Pᵢ over edwards25519, for public scalars and points. Straus 1964
+// for few terms; Pippenger 1976 (buckets, as in Bernstein, Doumen, Lange, Oosterwijk 2012, §4) for
+// many; signed windows, whose width is chosen by the number of terms.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "crypto/scalar_words.h"
+#include "crypto/vartime/backend.h"
+
+namespace psephos::crypto::vartime {
+
+// The method for `size` terms: windows of 4 bits and Straus, or buckets.
+struct MsmPlan {
+  bool straus;
+  unsigned window_bits;
+};
+[[nodiscard]] MsmPlan plan_msm(const Backend& backend, std::size_t size);
+
+// Msm keeps its working memory from one sum to the next. Not for several threads at once.
+class Msm {
+ public:
+  explicit Msm(const Backend& backend) : backend_(&backend) {}
+
+  // clear forgets the terms; add takes one; sum adds them up, by the plan for their number or by
+  // the given one.
+  void clear();
+  void add(const SignedScalar& scalar, const AffinePoint& point);
+  [[nodiscard]] std::size_t size() const { return points_.size(); }
+  [[nodiscard]] ExtendedPoint sum_vartime();
+  [[nodiscard]] ExtendedPoint sum_vartime(const MsmPlan& plan);
+
+ private:
+  const Backend* backend_;
+  std::vector<SignedScalar> scalars_;
+  std::vector<AffinePoint> points_;
+  std::vector<NielsPoint> niels_;
+  std::vector<WindowedScalar> windowed_;
+  std::vector<std::uint8_t> negative_;
+  std::vector<std::uint64_t> memory_;
+};
+
+// Whether a sum is the identity of ristretto255, and its encoding (RFC 9496 §4.3.2).
+[[nodiscard]] bool is_identity_vartime(const ExtendedPoint& point);
+[[nodiscard]] std::array<std::uint8_t, 32> encode_vartime(const ExtendedPoint& point);
+[[nodiscard]] ExtendedPoint difference_vartime(const ExtendedPoint& a, const ExtendedPoint& b);
+
+}  // namespace psephos::crypto::vartime
