@@ -16,17 +16,27 @@ struct WindowedScalar {
   std::uint64_t words[6];
 };
 
-// An extended point in memory takes 24 words, whole cache lines.
+// An extended point in working memory takes 24 words, a Niels point 16: whole cache lines.
 inline constexpr std::size_t kSlotWords = 24;
+inline constexpr std::size_t kNielsWords = 16;
 
 // Terms ± scalar·point of a sum.
 struct Terms {
-  const NielsPoint* points;
+  const std::uint64_t* points;  // kNielsWords each
   const WindowedScalar* scalars;
   const std::uint8_t* negative;  // 1: the term is subtracted
   std::size_t size;
   unsigned window_bits;
   unsigned num_windows;
+};
+
+// Working memory of bucket_sums, for windows of c bits with 2^(c−1) buckets.
+struct BucketMemory {
+  std::uint64_t* slots;     // 2^(c−1) + 1
+  std::uint32_t* digits;    // terms
+  std::uint32_t* sorted;    // terms
+  std::uint32_t* starts;    // 2^(c−1) + 2
+  std::uint32_t* by_count;  // 2^(c−1)
 };
 
 enum class FieldOperation : std::uint8_t { sum, difference, product, square };
@@ -48,10 +58,11 @@ struct Backend {
   // canonical.
   void (*decode)(const std::uint8_t* encodings, std::size_t size, AffinePoint* points,
                  std::uint8_t* valid);
-  void (*to_niels)(const AffinePoint* points, std::size_t size, NielsPoint* niels);
+  // to_niels writes kNielsWords per point: y + x, y − x, 2d·x·y, and one word of nothing.
+  void (*to_niels)(const AffinePoint* points, std::size_t size, std::uint64_t* niels);
   void (*sum)(const AffinePoint* points, std::size_t size, ExtendedPoint* result);
-  // Pippenger: window_sums[w] = Σ ± digit(w)·point. `slots`: lanes·(2^(window_bits − 1) + 1).
-  void (*bucket_sums)(const Terms& terms, std::uint64_t* slots, ExtendedPoint* window_sums);
+  // Pippenger: window_sums[w] = Σ ± digit(w)·point. At most 2^31 terms; 2^(c−1) ≥ lanes.
+  void (*bucket_sums)(const Terms& terms, const BucketMemory& memory, ExtendedPoint* window_sums);
   // Straus: the whole sum, for windows of 4 bits. `slots`: 9·(size rounded up to whole lanes).
   void (*straus)(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result);
 };

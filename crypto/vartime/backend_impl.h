@@ -118,16 +118,16 @@ void decode(const std::uint8_t* encodings, std::size_t size, AffinePoint* points
 }
 
 template <class F>
-void to_niels(const AffinePoint* points, std::size_t size, NielsPoint* niels) {
+void to_niels(const AffinePoint* points, std::size_t size, std::uint64_t* niels) {
   constexpr unsigned kLanes = F::kLanes;
   for (std::size_t at = 0; at < size; at += kLanes) {
     const unsigned count = size - at < kLanes ? static_cast<unsigned>(size - at) : kLanes;
     const std::uint64_t* from[kLanes];
     std::uint64_t* to[kLanes];
-    NielsPoint spare[kLanes];
+    std::uint64_t spare[kLanes][kNielsWords];
     for (unsigned k = 0; k < kLanes; ++k) {
       from[k] = points[at + (k < count ? k : 0)].x.l;
-      to[k] = k < count ? niels[at + k].y_plus_x.l : spare[k].y_plus_x.l;
+      to[k] = k < count ? niels + (at + k) * kNielsWords : spare[k];
     }
     F xy[2];
     F::template load<2>(from, xy);
@@ -185,64 +185,148 @@ inline Digit digit_of(const WindowedScalar& scalar, unsigned window, unsigned wi
   return {static_cast<std::uint32_t>(value < 0 ? -value : value), value < 0};
 }
 
-// Lane k works on window first + k with buckets of its own, so lanes never meet in a bucket. Bucket
-// 0 takes what has digit 0, and is never read.
+// sort_by_digit puts the terms of one window in the order of their digits' magnitudes: those of
+// bucket v are sorted[starts[v]] … sorted[starts[v + 1] − 1], as term·2 + sign. Terms with digit 0
+// are left out.
+inline void sort_by_digit(const Terms& terms, unsigned window, const BucketMemory& memory) {
+  const std::uint32_t half = std::uint32_t{1} << (terms.window_bits - 1);
+  std::uint32_t* const starts = memory.starts;
+  for (std::uint32_t v = 0; v < half + 2; ++v) {
+    starts[v] = 0;
+  }
+  for (std::size_t i = 0; i < terms.size; ++i) {
+    const Digit digit = digit_of(terms.scalars[i], window, terms.window_bits);
+    const bool minus = digit.negative != (terms.negative[i] != 0);
+    memory.digits[i] = digit.magnitude << 1 | std::uint32_t{minus};
+    ++starts[digit.magnitude];
+  }
+  // Each becomes the end of its bucket, and, counted down, the start.
+  starts[0] = 0;
+  for (std::uint32_t v = 1; v < half + 2; ++v) {
+    starts[v] += starts[v - 1];
+  }
+  for (std::size_t i = terms.size; i-- > 0;) {
+    const std::uint32_t digit = memory.digits[i];
+    if (digit >> 1 != 0) {
+      memory.sorted[--starts[digit >> 1]] = static_cast<std::uint32_t>(i) << 1 | (digit & 1);
+    }
+  }
+}
+
+// sort_by_count orders the buckets roughly by their number of terms, the fullest first, so that
+// buckets worked on together end together.
+inline void sort_by_count(const BucketMemory& memory, std::uint32_t half) {
+  constexpr std::uint32_t kClasses = 256;
+  const std::uint32_t* const starts = memory.starts;
+  // Four times the average falls into the last class.
+  const std::uint32_t average = (starts[half + 1] - starts[1]) / half + 1;
+  const auto class_of = [&](std::uint32_t v) {
+    const std::uint64_t count = starts[v + 1] - starts[v];
+    const std::uint64_t scaled = count * (kClasses / 4) / average;
+    return kClasses - 1 - static_cast<std::uint32_t>(scaled < kClasses ? scaled : kClasses - 1);
+  };
+  std::uint32_t ends[kClasses + 1] = {};
+  for (std::uint32_t v = 1; v <= half; ++v) {
+    ++ends[class_of(v) + 1];
+  }
+  for (std::uint32_t k = 1; k <= kClasses; ++k) {
+    ends[k] += ends[k - 1];
+  }
+  for (std::uint32_t v = 1; v <= half; ++v) {
+    memory.by_count[ends[class_of(v)]++] = v;
+  }
+}
+
+// Lane k works on every kLanes-th bucket in the order of their counts: its sum stays in registers.
 template <class F>
-void bucket_sums(const Terms& terms, std::uint64_t* slots, ExtendedPoint* window_sums) {
+void fill_buckets(const Terms& terms, const BucketMemory& memory, std::uint32_t half) {
   constexpr unsigned kLanes = F::kLanes;
-  const unsigned c = terms.window_bits;
-  const std::size_t half = std::size_t{1} << (c - 1);
-  const std::size_t stride = (half + 1) * kSlotWords;
-  const Extended<F> identity = Extended<F>::identity();
-  for (unsigned first = 0; first < terms.num_windows; first += kLanes) {
-    const unsigned active = terms.num_windows - first < kLanes ? terms.num_windows - first : kLanes;
-    std::uint64_t* places[kLanes];
-    const auto all_at = [&](std::size_t value) {
-      for (unsigned k = 0; k < kLanes; ++k) {
-        places[k] = slots + k * stride + value * kSlotWords;
-      }
-    };
-    for (std::size_t value = 0; value <= half; ++value) {
-      all_at(value);
-      F::template store<4>(places, identity.c);
-    }
-    for (std::size_t i = 0; i < terms.size; ++i) {
-      const bool term_negative = terms.negative[i] != 0;
-      Mask minus = 0;
-      std::uint32_t any = 0;
-      all_at(0);
-      for (unsigned k = 0; k < active; ++k) {
-        const Digit digit = digit_of(terms.scalars[i], first + k, c);
-        any |= digit.magnitude;
-        places[k] += digit.magnitude * kSlotWords;
-        minus |= Mask{digit.negative != term_negative} << k;
-      }
-      if (any == 0) {
-        continue;
-      }
-      const NielsPoint& point = terms.points[i];
-      const Niels<F> term = {F::constant(point.y_plus_x), F::constant(point.y_minus_x),
-                             F::constant(point.xy2d)};
-      Extended<F> bucket;
-      F::template load<4>(places, bucket.c);
-      const Extended<F> result = add(bucket, term, minus);
-      F::template store<4>(places, result.c);
-    }
-    // Σ value·bucket[value], by running sums from the top.
-    Extended<F> running = identity;
-    Extended<F> total = identity;
-    for (std::size_t value = half; value > 0; --value) {
-      all_at(value);
-      Extended<F> bucket;
-      F::template load<4>(places, bucket.c);
-      running = add(running, bucket);
-      total = add(total, running);
-    }
-    ExtendedPoint spare[kLanes];
+  static constexpr std::uint64_t kNothing[kNielsWords] = {1, 0, 0, 0, 0, 1};  // y + x = y − x = 1
+  for (std::uint32_t at = 0; at < half; at += kLanes) {
+    const std::uint32_t* next[kLanes];
+    const std::uint32_t* end[kLanes];
+    std::uint64_t* slot[kLanes];
+    std::size_t most = 0;
     for (unsigned k = 0; k < kLanes; ++k) {
-      places[k] = k < active ? window_sums[first + k].X.l : spare[k].X.l;
+      const std::uint32_t v = memory.by_count[at + k];
+      next[k] = memory.sorted + memory.starts[v];
+      end[k] = memory.sorted + memory.starts[v + 1];
+      slot[k] = memory.slots + v * kSlotWords;
+      const auto count = static_cast<std::size_t>(end[k] - next[k]);
+      most = count > most ? count : most;
     }
-    F::template store<4>(places, total.c);
+    Extended<F> bucket = Extended<F>::identity();
+    for (std::size_t i = 0; i < most; ++i) {
+      const std::uint64_t* from[kLanes];
+      Mask minus = 0;
+      for (unsigned k = 0; k < kLanes; ++k) {
+        from[k] = kNothing;
+        if (next[k] < end[k]) {
+          const std::uint32_t term = *next[k]++;
+          from[k] = terms.points + std::size_t{term >> 1} * kNielsWords;
+          minus |= Mask{term & 1} << k;
+          if (next[k] < end[k]) {
+            const std::uint64_t* const soon =
+                terms.points + std::size_t{*next[k] >> 1} * kNielsWords;
+            __builtin_prefetch(soon);
+            __builtin_prefetch(soon + kNielsWords / 2);
+          }
+        }
+      }
+      F fields[3];
+      F::template load<3>(from, fields);
+      bucket = add(bucket, {fields[0], fields[1], fields[2]}, minus);
+    }
+    F::template store<4>(slot, bucket.c);
+  }
+}
+
+// Σ v·bucket[v]: lane k takes the buckets from k·part + 1 on, by running sums from the top.
+template <class F>
+void reduce_buckets(const std::uint64_t* slots, std::uint32_t half, ExtendedPoint* window_sum) {
+  constexpr unsigned kLanes = F::kLanes;
+  const std::uint32_t part = half / kLanes;
+  Extended<F> running = Extended<F>::identity();
+  Extended<F> total = running;
+  for (std::uint32_t v = part; v > 0; --v) {
+    const std::uint64_t* from[kLanes];
+    for (unsigned k = 0; k < kLanes; ++k) {
+      from[k] = slots + (std::size_t{k} * part + v) * kSlotWords;
+    }
+    Extended<F> bucket;
+    F::template load<4>(from, bucket.c);
+    running = add(running, bucket);
+    total = add(total, running);
+  }
+  // Σ total[k] + part·Σ k·running[k]
+  ExtendedPoint runnings[kLanes];
+  std::uint64_t* places[kLanes];
+  for (unsigned k = 0; k < kLanes; ++k) {
+    places[k] = runnings[k].X.l;
+  }
+  F::template store<4>(places, running.c);
+  Extended<PortableField> above = Extended<PortableField>::identity();
+  Extended<PortableField> weighted = above;
+  for (unsigned k = kLanes; k-- > 1;) {
+    above = add(above, load_extended(runnings[k]));
+    weighted = add(weighted, above);
+  }
+  for (std::uint32_t times = part; times > 1; times /= 2) {
+    weighted = doubled(weighted);
+  }
+  ExtendedPoint lanes_sum;
+  add_lanes(total, &lanes_sum);
+  store_extended(add(weighted, load_extended(lanes_sum)), *window_sum);
+}
+
+template <class F>
+void bucket_sums(const Terms& terms, const BucketMemory& memory, ExtendedPoint* window_sums) {
+  const std::uint32_t half = std::uint32_t{1} << (terms.window_bits - 1);
+  for (unsigned window = 0; window < terms.num_windows; ++window) {
+    sort_by_digit(terms, window, memory);
+    sort_by_count(memory, half);
+    fill_buckets<F>(terms, memory, half);
+    reduce_buckets<F>(memory.slots, half, &window_sums[window]);
   }
 }
 
@@ -254,12 +338,12 @@ void straus(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result) {
   constexpr unsigned kMultiples = 9;
   constexpr std::size_t kTable = kMultiples * kSlotWords;
   const Extended<F> identity = Extended<F>::identity();
-  const NielsPoint nothing = {kOne, kOne, kZero};
+  static constexpr std::uint64_t kNothing[kNielsWords] = {1, 0, 0, 0, 0, 1};
   std::uint64_t* places[kLanes];
   for (std::size_t at = 0; at < terms.size; at += kLanes) {
     const std::uint64_t* from[kLanes];
     for (unsigned k = 0; k < kLanes; ++k) {
-      from[k] = at + k < terms.size ? terms.points[at + k].y_plus_x.l : nothing.y_plus_x.l;
+      from[k] = at + k < terms.size ? terms.points + (at + k) * kNielsWords : kNothing;
     }
     F fields[3];
     F::template load<3>(from, fields);

@@ -15,11 +15,6 @@ struct AffinePoint {
   Limbs x, y;
 };
 
-// What adding an affine point needs: y + x, y − x, 2d·x·y.
-struct NielsPoint {
-  Limbs y_plus_x, y_minus_x, xy2d;
-};
-
 // x = X/Z, y = Y/Z, x·y = T/Z on −x² + y² = 1 + d·x²·y².
 struct ExtendedPoint {
   Limbs X, Y, Z, T;

@@ -1,7 +1,7 @@
 #include "crypto/vartime/msm.h"
 
 #include <algorithm>
-#include <memory>
+#include <new>
 
 #include "crypto/vartime/edwards.h"
 
@@ -12,9 +12,7 @@ namespace {
 constexpr unsigned kScalarBits = 252;  // of a magnitude up to q/2, and one more for signed digits
 constexpr unsigned kStrausBits = 4;
 constexpr unsigned kMinWindowBits = 4;
-constexpr unsigned kMaxWindowBits = 16;
-// What a core's own cache holds: buckets are read and written at random.
-constexpr std::size_t kMaxBucketBytes = std::size_t{3} << 19;
+constexpr unsigned kMaxWindowBits = 14;  // more would not fit into a core's own cache
 
 unsigned num_windows(unsigned window_bits) { return (kScalarBits + 1 + window_bits) / window_bits; }
 
@@ -29,11 +27,12 @@ double straus_cost(const Backend& backend, std::size_t size) {
   return groups * (8 + num_windows(kStrausBits) * 9 / 7.0) + kScalarBits * 8 / 7.0;
 }
 double bucket_cost(const Backend& backend, std::size_t size, unsigned window_bits) {
-  const std::size_t rounds = rounded(num_windows(window_bits), backend.lanes) / backend.lanes;
-  const double reduction = 18 / 7.0 * static_cast<double>(std::size_t{1} << (window_bits - 1));
-  // The doublings at the end are done one by one, whatever the lanes.
-  return static_cast<double>(rounds) * (static_cast<double>(size) + reduction) +
-         kScalarBits * 8 / 7.0;
+  const auto lanes = static_cast<double>(backend.lanes);
+  const auto buckets = static_cast<double>(std::size_t{1} << (window_bits - 1));
+  // The end of each window and the doublings are done one by one, whatever the lanes.
+  const double fill = static_cast<double>(size) / lanes;
+  const double reduction = 18 / 7.0 * (buckets / lanes + lanes);
+  return num_windows(window_bits) * (fill + reduction) + kScalarBits * 8 / 7.0;
 }
 
 // Adds 2^(c−1) to each window of c bits, so that every digit is the window's bits less 2^(c−1).
@@ -64,9 +63,8 @@ MsmPlan plan_msm(const Backend& backend, std::size_t size) {
   MsmPlan best = {.straus = true, .window_bits = kStrausBits};
   double best_cost = straus_cost(backend, size);
   for (unsigned bits = kMinWindowBits; bits <= kMaxWindowBits; ++bits) {
-    const std::size_t bytes = backend.lanes * ((std::size_t{1} << (bits - 1)) + 1) * kSlotWords * 8;
     const double cost = bucket_cost(backend, size, bits);
-    if (bytes <= kMaxBucketBytes && cost < best_cost) {
+    if (cost < best_cost) {
       best_cost = cost;
       best = {.straus = false, .window_bits = bits};
     }
@@ -86,11 +84,24 @@ void Msm::add(const SignedScalar& scalar, const AffinePoint& point) {
 
 ExtendedPoint Msm::sum_vartime() { return sum_vartime(plan_msm(*backend_, size())); }
 
+void AlignedWords::reserve(std::size_t words) {
+  if (words > size_) {
+    words_.reset();
+    words_.reset(static_cast<std::uint64_t*>(
+        ::operator new(words * sizeof(std::uint64_t), std::align_val_t{kAlignment})));
+    size_ = words;
+  }
+}
+
 ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
   const std::size_t size = points_.size();
   const unsigned windows = num_windows(plan.window_bits);
-  niels_.resize(size);
-  backend_->to_niels(points_.data(), size, niels_.data());
+  const std::size_t buckets = std::size_t{1} << (plan.window_bits - 1);
+  const std::size_t num_slots = plan.straus ? 9 * rounded(size, backend_->lanes) : buckets + 1;
+  memory_.reserve(size * kNielsWords + num_slots * kSlotWords);
+  std::uint64_t* const points = memory_.data();
+  std::uint64_t* const slots = points + size * kNielsWords;
+  backend_->to_niels(points_.data(), size, points);
   windowed_.resize(size);
   negative_.resize(size);
   const WindowedScalar bias = bias_of(plan.window_bits);
@@ -98,30 +109,27 @@ ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
     windowed_[i] = windowed(scalars_[i].magnitude, bias);
     negative_[i] = scalars_[i].negative ? 1 : 0;
   }
-  const Terms terms = {.points = niels_.data(),
+  const Terms terms = {.points = points,
                        .scalars = windowed_.data(),
                        .negative = negative_.data(),
                        .size = size,
                        .window_bits = plan.window_bits,
                        .num_windows = windows};
-  const std::size_t slots =
-      plan.straus ? 9 * rounded(size, backend_->lanes)
-                  : backend_->lanes * ((std::size_t{1} << (plan.window_bits - 1)) + 1);
-  constexpr std::size_t kLineWords = 8;
-  memory_.resize(slots * kSlotWords + kLineWords);
-  void* aligned = memory_.data();
-  std::size_t space = memory_.size() * sizeof(std::uint64_t);
-  PSEPHOS_CHECK(std::align(64, slots * kSlotWords * sizeof(std::uint64_t), aligned, space) !=
-                nullptr);
-  auto* const memory = static_cast<std::uint64_t*>(aligned);
-
   ExtendedPoint result;
   if (plan.straus) {
-    backend_->straus(terms, memory, &result);
+    backend_->straus(terms, slots, &result);
     return result;
   }
   std::vector<ExtendedPoint> sums(windows);
-  backend_->bucket_sums(terms, memory, sums.data());
+  indices_.resize(2 * size + 2 * buckets + 2);
+  std::uint32_t* const digits = indices_.data();
+  backend_->bucket_sums(terms,
+                        {.slots = slots,
+                         .digits = digits,
+                         .sorted = digits + size,
+                         .starts = digits + 2 * size,
+                         .by_count = digits + 2 * size + buckets + 2},
+                        sums.data());
   Extended<PortableField> total = Extended<PortableField>::identity();
   for (std::size_t window = windows; window-- > 0;) {
     for (unsigned i = 0; i < plan.window_bits; ++i) {

@@ -3,6 +3,9 @@
 // many; signed windows, whose width is chosen by the number of terms.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -17,6 +20,24 @@ struct MsmPlan {
   unsigned window_bits;
 };
 [[nodiscard]] MsmPlan plan_msm(const Backend& backend, std::size_t size);
+
+// AlignedWords is memory in whole cache lines, not initialised.
+class AlignedWords {
+ public:
+  // reserve makes room for so many words; what was there is lost.
+  void reserve(std::size_t words);
+  [[nodiscard]] std::uint64_t* data() { return words_.get(); }
+
+ private:
+  static constexpr std::size_t kAlignment = 64;
+  struct Free {
+    void operator()(std::uint64_t* words) const {
+      ::operator delete(words, std::align_val_t{kAlignment});
+    }
+  };
+  std::unique_ptr<std::uint64_t, Free> words_;
+  std::size_t size_ = 0;
+};
 
 // Msm keeps its working memory from one sum to the next. Not for several threads at once.
 class Msm {
@@ -35,10 +56,10 @@ class Msm {
   const Backend* backend_;
   std::vector<SignedScalar> scalars_;
   std::vector<AffinePoint> points_;
-  std::vector<NielsPoint> niels_;
   std::vector<WindowedScalar> windowed_;
   std::vector<std::uint8_t> negative_;
-  std::vector<std::uint64_t> memory_;
+  std::vector<std::uint32_t> indices_;
+  AlignedWords memory_;
 };
 
 // Whether a sum is the identity of ristretto255, and its encoding (RFC 9496 §4.3.2).
