@@ -26,20 +26,31 @@ void mask(ByteView seed, MutableByteView block) {
 
 enum class Blinding : std::uint8_t { done, not_invertible };
 
-// Computes m·r^e mod n and r^−1 mod n, constant time in r.
+// Computes m·r^e mod n and r^−1 mod n, constant time in m and r. One inversion, of m·r, gives the
+// inverse and shows that both are coprime to n.
 Result<Blinding> apply(const RsaPublicKey::Key& key, const BIGNUM* m, BIGNUM* r,
                        BlindedMessage& out) {
   BN_set_flags(r, BN_FLG_CONSTTIME);
   const BignumContext context = new_bignum_context();
+  const Bignum product = new_bignum();
   const Bignum inverse = new_bignum();
   const Bignum exponent = new_bignum();
   const Bignum x = new_bignum();
   const Bignum blinded = new_bignum();
-  if (BN_mod_inverse(inverse.get(), r, key.n.get(), context.get()) == nullptr) {
+  BN_set_flags(product.get(), BN_FLG_CONSTTIME);
+  if (BN_to_montgomery(x.get(), r, key.montgomery.get(), context.get()) != 1 ||
+      BN_mod_mul_montgomery(product.get(), x.get(), m, key.montgomery.get(), context.get()) != 1) {
+    return openssl_failed("blind a message");
+  }
+  if (BN_mod_inverse(inverse.get(), product.get(), key.n.get(), context.get()) == nullptr) {
     if (ERR_GET_REASON(ERR_peek_last_error()) == BN_R_NO_INVERSE) {
       return Blinding::not_invertible;
     }
     return openssl_failed("invert a blinding factor");
+  }
+  if (BN_to_montgomery(x.get(), inverse.get(), key.montgomery.get(), context.get()) != 1 ||
+      BN_mod_mul_montgomery(inverse.get(), x.get(), m, key.montgomery.get(), context.get()) != 1) {
+    return openssl_failed("blind a message");
   }
   // x·R is the Montgomery form of x; its Montgomery product with m is x·m.
   if (BN_set_word(exponent.get(), kRsaExponent) != 1 ||
@@ -54,18 +65,22 @@ Result<Blinding> apply(const RsaPublicKey::Key& key, const BIGNUM* m, BIGNUM* r,
   return Blinding::done;
 }
 
-// The encoded message as a number coprime to n (RFC 9474 §4.2).
+// The encoded message as a number.
 Result<Bignum> encoded_number(const RsaPublicKey& key, ByteView input_message, ByteView salt) {
   PSEPHOS_TRY(const Bytes encoded, pss_encode(input_message, salt, key.modulus_bits()));
-  Bignum m = to_bignum(encoded);
+  return to_bignum(encoded);
+}
+
+// RFC 9474 §4.2 refuses a message that is not coprime to n. Asked only after an inversion failed.
+Result<void> check_coprime(const RsaPublicKey& key, const BIGNUM* m) {
   const Bignum gcd = new_bignum();
-  if (BN_gcd(gcd.get(), m.get(), key.key().n.get(), new_bignum_context().get()) != 1) {
+  if (BN_gcd(gcd.get(), m, key.key().n.get(), new_bignum_context().get()) != 1) {
     return openssl_failed("compute a greatest common divisor");
   }
   if (BN_is_one(gcd.get()) != 1) {
     return fail(Errc::misuse, "the encoded message shares a factor with the RSA modulus");
   }
-  return m;
+  return {};
 }
 
 BlindedMessage empty_result(const RsaPublicKey& key) {
@@ -107,6 +122,7 @@ Result<BlindedMessage> blind(const RsaPublicKey& key, BlindRsaVariant variant,
     if (blinding == Blinding::done) {
       return result;
     }
+    PSEPHOS_CHECK_OK(check_coprime(key, m.get()));
   }
 }
 
@@ -125,6 +141,7 @@ Result<BlindedMessage> blind_with_for_testing(const RsaPublicKey& key, BlindRsaV
   BlindedMessage result = empty_result(key);
   PSEPHOS_TRY(const Blinding blinding, apply(key.key(), m.get(), r.get(), result));
   if (blinding != Blinding::done) {
+    PSEPHOS_CHECK_OK(check_coprime(key, m.get()));
     return fail(Errc::misuse, "blinding factor is not invertible");
   }
   return result;
