@@ -212,7 +212,7 @@ std::vector<Fault> faults_of(const Challenge& challenge, std::size_t size,
 class RelationBatch {
  public:
   void add(std::size_t entry, std::vector<crypto::LinearRelation> relations) {
-    first_.push_back({entry, relations_.size()});
+    first_.emplace_back(entry, relations_.size());
     std::ranges::move(relations, std::back_inserter(relations_));
   }
   // Calls report(entry, number of relations, positions of those that fail) for each entry that has

@@ -11,6 +11,6 @@ bool is_supported() {
 
 }  // namespace
 
-const Backend kIfma = make_backend<IfmaField>("ifma", is_supported);
+constinit const Backend kIfma = make_backend<IfmaField>("ifma", is_supported);
 
 }  // namespace psephos::crypto::vartime

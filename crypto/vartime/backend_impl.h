@@ -384,7 +384,7 @@ void straus(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result) {
 }
 
 template <class F>
-constexpr Backend make_backend(const char* name, bool (*is_supported)()) {
+constexpr Backend make_backend(const char* name, bool (*is_supported)()) noexcept {
   return {name,        F::kLanes, is_supported,   field<F>, multiply_repeatedly<F>, decode<Pair<F>>,
           to_niels<F>, sum<F>,    bucket_sums<F>, straus<F>};
 }

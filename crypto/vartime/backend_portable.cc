@@ -9,6 +9,6 @@ bool is_supported() { return true; }
 
 }  // namespace
 
-const Backend kPortable = make_backend<PortableField>("portable", is_supported);
+constinit const Backend kPortable = make_backend<PortableField>("portable", is_supported);
 
 }  // namespace psephos::crypto::vartime

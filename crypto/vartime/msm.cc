@@ -23,7 +23,8 @@ std::size_t rounded(std::size_t size, std::size_t lanes) {
 // Costs in additions of a Niels point, over all lanes at once; other operations weighed by their
 // multiplications.
 double straus_cost(const Backend& backend, std::size_t size) {
-  const auto groups = static_cast<double>(rounded(size, backend.lanes) / backend.lanes);
+  const auto groups =
+      static_cast<double>(rounded(size, backend.lanes)) / static_cast<double>(backend.lanes);
   return groups * (8 + num_windows(kStrausBits) * 9 / 7.0) + kScalarBits * 8 / 7.0;
 }
 double bucket_cost(const Backend& backend, std::size_t size, unsigned window_bits) {
