@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/protocol/verify.h"
 #include "psephos/runtime/directory.h"
 #include "psephos/runtime/thread_executor.h"
@@ -13,7 +14,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const psephos::runtime::DirectoryRecord record(argv[1]);
-  const psephos::crypto::IndividualEvaluator evaluator;
+  psephos::SystemRandom random;
+  const psephos::crypto::BatchEvaluator evaluator(random);
   psephos::runtime::ThreadExecutor executor;  // all cores
 
   const psephos::protocol::Report report = psephos::protocol::verify({.record = record,
