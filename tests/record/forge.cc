@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <stdexcept>
+#include <string>
+#include <tuple>
 #include <utility>
 
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/merkle.h"
 #include "psephos/protocol/log_writer.h"
@@ -22,6 +25,25 @@ using protocol::MessageType;
 // trustee.cc).
 constexpr std::size_t kAuthoritySeedOffset = 0;
 constexpr std::size_t kTrusteeSeedOffset = 36;
+
+// Whatever judges the equations, the report is the same.
+void expect_same(const protocol::Report& one, const protocol::Report& other,
+                 std::string_view which) {
+  const auto numbers = [](const protocol::Report& report) {
+    return std::tuple(report.num_ballots, report.num_counted, report.num_challenges,
+                      report.num_issued);
+  };
+  bool same = numbers(one) == numbers(other);
+  for (std::size_t i = 0; i < one.checks.size(); ++i) {
+    const protocol::CheckReport& a = one.checks[i];
+    const protocol::CheckReport& b = other.checks[i];
+    same = same && std::tie(a.status, a.checked, a.num_faults, a.faults, a.why_not_run) ==
+                       std::tie(b.status, b.checked, b.num_faults, b.faults, b.why_not_run);
+  }
+  if (!same) {
+    throw std::runtime_error("the report of the batch evaluator differs: " + std::string(which));
+  }
+}
 
 void ok(const Result<void>& result) {
   if (!result.has_value()) {
@@ -245,14 +267,24 @@ std::size_t Forge::find(MessageType type, std::size_t n) const {
 protocol::Report verify_files(MemoryStore::Files files, std::vector<std::string> receipts,
                               std::vector<std::string> checkpoints) {
   const MemoryStore store(std::move(files));
-  const crypto::IndividualEvaluator evaluator;
   protocol::SerialExecutor serial;
-  return protocol::verify({.record = store,
-                           .evaluator = evaluator,
-                           .executor = serial,
-                           .receipts = std::move(receipts),
-                           .checkpoints = std::move(checkpoints),
-                           .progress = {}});
+  const auto verify_with = [&](const crypto::Evaluator& evaluator) {
+    return protocol::verify({.record = store,
+                             .evaluator = evaluator,
+                             .executor = serial,
+                             .receipts = receipts,
+                             .checkpoints = checkpoints,
+                             .progress = {}});
+  };
+  const protocol::Report report = verify_with(crypto::IndividualEvaluator());
+  SystemRandom system_random;
+  for (const crypto::CurveBackend backend : crypto::kCurveBackends) {
+    if (crypto::is_supported(backend)) {
+      expect_same(report, verify_with(crypto::BatchEvaluator(system_random, backend)),
+                  crypto::name(backend));
+    }
+  }
+  return report;
 }
 
 std::string_view small_manifest() {

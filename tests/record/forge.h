@@ -81,7 +81,7 @@ class Forge {
   std::uint64_t num_voters_ = 0;
 };
 
-// verify over files in memory, with the evaluator that looks at each equation alone.
+// verify over files in memory, with every evaluator this CPU can run; throws if two reports differ.
 [[nodiscard]] protocol::Report verify_files(MemoryStore::Files files,
                                             std::vector<std::string> receipts = {},
                                             std::vector<std::string> checkpoints = {});
