@@ -31,7 +31,7 @@ std::string entry_place(const std::string& log, std::uint64_t index) {
 
 // A group of bundles is judged by one task: enough ballots for their equations to gain from being
 // judged together, few enough to be held in memory for each core several times over.
-constexpr std::uint64_t kGroupBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kGroupBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kRollGroup = 16;
 
 // The number of bundles in a group of ballots of the longest style.

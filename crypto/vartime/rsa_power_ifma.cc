@@ -10,6 +10,11 @@ constexpr unsigned kLimbBits = 52;
 
 __m512i set1(std::uint64_t v) { return _mm512_set1_epi64(static_cast<long long>(v)); }
 
+// The high halves of a·b + n·m.
+__m512i high_halves(__m512i a, __m512i b, std::uint64_t n, __m512i m) {
+  return _mm512_madd52hi_epu64(_mm512_madd52hi_epu64(_mm512_setzero_si512(), a, b), set1(n), m);
+}
+
 // result = a·b/R mod n, below 2n, for a, b below 2n. `result` may be a or b.
 void montgomery_product(const RsaModulus& modulus, const __m512i* a, const __m512i* b,
                         __m512i* result) {
@@ -28,18 +33,17 @@ void montgomery_product(const RsaModulus& modulus, const __m512i* a, const __m51
     const __m512i low = _mm512_madd52lo_epu64(sum[0], a[0], bi);
     const __m512i m = _mm512_madd52lo_epu64(zero, low, inverse);
     const __m512i cleared = _mm512_madd52lo_epu64(low, set1(n[0]), m);
-    __m512i carry = _mm512_srli_epi64(cleared, kLimbBits);
+    // What limb j − 1 gives to limb j: its carry or the high halves of its products.
+    __m512i up =
+        _mm512_add_epi64(_mm512_srli_epi64(cleared, kLimbBits), high_halves(a[0], bi, n[0], m));
+#pragma GCC unroll 4
     for (std::size_t j = 1; j < size; ++j) {
-      __m512i t = _mm512_add_epi64(sum[j], carry);
-      t = _mm512_madd52lo_epu64(t, a[j], bi);
-      __m512i u = _mm512_madd52hi_epu64(zero, a[j - 1], bi);
+      __m512i t = _mm512_madd52lo_epu64(sum[j], a[j], bi);
       t = _mm512_madd52lo_epu64(t, set1(n[j]), m);
-      u = _mm512_madd52hi_epu64(u, set1(n[j - 1]), m);
-      sum[j - 1] = _mm512_add_epi64(t, u);
-      carry = zero;
+      sum[j - 1] = _mm512_add_epi64(t, up);
+      up = high_halves(a[j], bi, n[j], m);
     }
-    sum[size - 1] =
-        _mm512_madd52hi_epu64(_mm512_madd52hi_epu64(zero, a[size - 1], bi), set1(n[size - 1]), m);
+    sum[size - 1] = up;
   }
   const __m512i mask = set1((std::uint64_t{1} << kLimbBits) - 1);
   __m512i carry = zero;
