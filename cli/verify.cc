@@ -138,7 +138,7 @@ void add_verify(CLI::App& app, Context& context) {
       ->add_option(
           "--check", options->check,
           "judge equations together, as random combinations of thousands, or one by one\n"
-          "with other code; the report is the same, the second takes a hundred times as long")
+          "with other code; the report is the same, the second takes some thirty times as long")
       ->check(CLI::IsMember({kTogether, kIndividually}))
       ->capture_default_str();
   std::vector<std::string> curves = {kFastest};

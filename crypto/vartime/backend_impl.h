@@ -374,9 +374,8 @@ void straus(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result) {
       }
       Extended<F> term;
       F::template load<4>(places, term.c);
-      const Mask mask = minus;
-      term.c[0] = F::select(mask, negative(term.c[0]), term.c[0]);
-      term.c[3] = F::select(mask, negative(term.c[3]), term.c[3]);
+      term.c[0] = F::select(minus, negative(term.c[0]), term.c[0]);
+      term.c[3] = F::select(minus, negative(term.c[3]), term.c[3]);
       total = add(total, term);
     }
   }

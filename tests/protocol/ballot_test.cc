@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "psephos/crypto/batch_evaluator.h"
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/pedersen.h"
@@ -661,6 +662,49 @@ TEST(Shards, OfKnownKeys) {
     EXPECT_EQ(shard_of(g, shards), of_g);
     EXPECT_EQ(shard_of(gg, shards), of_gg);
   }
+}
+
+// --- many at once
+// ---------------------------------------------------------------------------------
+
+// Each entry of a mixture gets the verdict it gets alone, whatever stands beside it.
+TEST(JudgeBoxEntries, AsEachAlone) {
+  const TestElection& election = two_registrars();
+  SeededRandom random(next_seed());
+  SystemRandom system_random;
+  const crypto::BatchEvaluator batch(system_random);
+  std::vector<Bytes> entries = {{}, {99}};
+  for (const std::uint32_t style : {kMayor, kBoth}) {
+    const Entries good(election, style);
+    for (const Bytes& bytes : {encode(good.ballot), encode(good.challenge)}) {
+      entries.push_back(bytes);
+      for (std::size_t i = 0; i < test::iterations(25); ++i) {
+        entries.push_back(bytes);
+        entries.back()[random.below(bytes.size())] ^=
+            static_cast<std::uint8_t>(1U << random.below(8));
+      }
+    }
+  }
+  const std::vector<ByteView> views(entries.begin(), entries.end());
+  const auto judged = judge_box_entries(*election.election, views, batch);
+  const auto individually = judge_box_entries(*election.election, views, kEvaluator);
+  ASSERT_EQ(judged.size(), entries.size());
+  ASSERT_EQ(individually.size(), entries.size());
+  std::size_t num_good = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    EXPECT_EQ(judged[i].faults, individually[i].faults) << i;
+    const auto alone = decode_box_entry(entries[i], *election.election);
+    ASSERT_EQ(judged[i].entry.has_value(), alone.has_value()) << i;
+    if (alone.has_value()) {
+      EXPECT_EQ(judged[i].faults, check_box_entry(*election.election, *alone, kEvaluator)) << i;
+      EXPECT_EQ(type_and_body(*judged[i].entry), entries[i]);
+    } else {
+      ASSERT_EQ(judged[i].faults.size(), 1U);
+      EXPECT_EQ(judged[i].faults.front().check, Check::ballots);
+    }
+    num_good += judged[i].faults.empty() ? 1U : 0U;
+  }
+  EXPECT_EQ(num_good, 4U);
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ struct Report {
   }
 };
 
-// Progress tells how far a verification is: entries of all logs, done and in all.
+// Progress tells how far a verification is: entries of all logs, done and in all. Called from one
+// thread at a time, not always the same.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 struct VerifyInput {
