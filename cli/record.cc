@@ -88,10 +88,10 @@ Result<LogReader> audit_log(const DirectoryRecord& record, const Election& elect
     PSEPHOS_TRY(const auto key, election.log_verifier(log));
     PSEPHOS_CHECK_OK(
         in_file(log, protocol::verify_checkpoint(reader.note(), key, manifest.witnesses, 0)));
-    protocol::LogAudit log_audit(record, reader, origin);
+    protocol::LogAudit log_audit(reader);
     for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
       PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
-      PSEPHOS_CHECK_OK(in_file(log, log_audit.append(bundle, protocol::hash_entries(bundle))));
+      PSEPHOS_CHECK_OK(in_file(log, log_audit.append(reader.audit(bundle))));
       PSEPHOS_CHECK_OK(visit(bundle));
     }
     PSEPHOS_CHECK_OK(in_file(log, log_audit.finish()));
@@ -132,7 +132,7 @@ class Search {
         codes_(codes),
         found_(&found),
         executor_(&executor),
-        state_(election, shard) {}
+        state_(election.manifest(), shard) {}
 
   Result<void> visit(const LogReader::Bundle& bundle) {
     struct Decoded {
@@ -156,7 +156,8 @@ class Search {
       const std::uint64_t index = bundle.first + i;
       const std::string place = entry_name(Manifest::box_log(shard_), index);
       PSEPHOS_CHECK_OK(in_file(place, decoded[i].outcome));
-      auto taken = state_.append(index, *decoded[i].entry);
+      auto taken =
+          state_.append(index, protocol::credential_use(election_->manifest(), *decoded[i].entry));
       if (!taken.has_value()) {
         taken.error().place = place;
         return std::unexpected(protocol::to_error(taken.error()));

@@ -1,4 +1,7 @@
 // `psephos verify`: all fifteen checks over a record, as a table or as JSON.
+#include <charconv>
+#include <limits>
+
 #include "cli/common.h"
 #include "cli/json.h"
 #include "cli/output.h"
@@ -45,6 +48,69 @@ Result<std::unique_ptr<crypto::Evaluator>> make_evaluator(Random& random, const 
     return fail(Errc::environment, "--curve " + curve + ": this machine's CPU cannot run it");
   }
   return std::make_unique<crypto::BatchEvaluator>(random, backend);
+}
+
+// "3/8"
+Result<protocol::Share> parse_share(const std::string& text) {
+  protocol::Share share;
+  const char* const end = text.data() + text.size();
+  const auto part = std::from_chars(text.data(), end, share.part);
+  if (part.ec == std::errc() && part.ptr != end && *part.ptr == '/') {
+    const auto of = std::from_chars(part.ptr + 1, end, share.of);
+    if (of.ec == std::errc() && of.ptr == end && share.is_valid()) {
+      return share;
+    }
+  }
+  return fail(Errc::misuse, "--part " + text +
+                                ": must be I/N, such as 3/8, with I from 1 to N and N " +
+                                "at most " + std::to_string(protocol::Share::kMaxParts));
+}
+
+constexpr const char* kProgress = "verifying";
+
+Result<int> verify_share(const Context& context, protocol::VerifyInput input,
+                         const std::string& text, const fs::path& output) {
+  PSEPHOS_TRY(const protocol::Share share, parse_share(text));
+  PSEPHOS_CHECK_OK(check_new(std::span(&output, 1)));
+  const auto judge = [&] {
+    ProgressLine progress(kProgress);
+    input.progress = progress.callback();
+    return protocol::verify_part(input, share);
+  };
+  const protocol::PartOutcome outcome = judge();
+  PSEPHOS_CHECK_OK(write_new_file(output, outcome.file));
+  if (context.json) {
+    say(json_text({{"part", share.part},
+                   {"of", share.of},
+                   {"entries", outcome.num_entries},
+                   {"faults", outcome.num_faults},
+                   {"file", output.string()}}));
+  } else {
+    say("Part " + text + ": " + std::to_string(outcome.num_entries) + " entries, " +
+        std::to_string(outcome.num_faults) + " faults. This is not a verdict: give all parts to " +
+        "`psephos verify --combine`.\n");
+  }
+  return outcome.num_faults == 0 ? kExitOk : kExitRejected;
+}
+
+Result<protocol::Report> verify_all(protocol::VerifyInput input,
+                                    const std::vector<std::string>& part_files) {
+  std::vector<Bytes> parts;
+  for (const std::string& file : part_files) {
+    PSEPHOS_TRY(Bytes content, runtime::read_file(file, std::numeric_limits<std::size_t>::max()));
+    parts.push_back(std::move(content));
+  }
+  ProgressLine progress(kProgress);
+  input.progress = progress.callback();
+  if (part_files.empty()) {
+    return protocol::verify(input);
+  }
+  auto report = protocol::combine_parts(input, std::move(parts));
+  if (!report.has_value()) {
+    report.error().message =
+        with_file_names(std::move(report.error().message), "part file", part_files);
+  }
+  return report;
 }
 
 }  // namespace
@@ -125,6 +191,9 @@ void add_verify(CLI::App& app, Context& context) {
     std::vector<std::string> checkpoints;
     std::string check = kTogether;
     std::string curve = kFastest;
+    std::string share;
+    std::string output;
+    std::vector<std::string> parts;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
@@ -148,9 +217,30 @@ void add_verify(CLI::App& app, Context& context) {
   command->add_option("--curve", options->curve, "the code for sums of points, by the CPU it needs")
       ->check(CLI::IsMember(curves))
       ->capture_default_str();
+  CLI::Option* const part =
+      command
+          ->add_option(
+              "--part", options->share,
+              "judge only one share of the entries, such as 3/8, and write what was found\n"
+              "to --output: for many machines")
+          ->type_name("I/N");
+  CLI::Option* const output =
+      command->add_option("--output", options->output, "file of the part; new")->type_name("FILE");
+  part->needs(output)->excludes("--receipt")->excludes("--checkpoint");
+  output->needs(part);
+  command
+      ->add_option("--combine", options->parts,
+                   "the files of all parts, instead of judging the entries here; they are\n"
+                   "believed, so take them from your own machines only")
+      ->type_name("FILE")
+      ->excludes(part);
   command->footer(
       "Exit code 0 only if all fifteen checks ran and passed; 1 if one failed or could not run.\n"
-      "Example: psephos verify ballina-record --receipt my.receipt");
+      "A part exits with 1 if it found a fault; its file is written all the same, and --combine\n"
+      "gives the report that one process would have given.\n"
+      "Examples: psephos verify ballina-record --receipt my.receipt\n"
+      "          psephos verify record --part 1/2 --output 1.part\n"
+      "          psephos verify record --combine 1.part 2.part");
   bind(*command, context, [options, &context]() -> Result<int> {
     PSEPHOS_CHECK_OK(require_directory(options->record));
     PSEPHOS_TRY(auto receipts, read_receipts(options->receipts));
@@ -159,16 +249,16 @@ void add_verify(CLI::App& app, Context& context) {
                 make_evaluator(context.random, options->check, options->curve));
     const runtime::DirectoryRecord record(options->record);
     runtime::ThreadExecutor executor(context.threads);
-    protocol::Report report;
-    {
-      ProgressLine progress("verifying");
-      report = protocol::verify({.record = record,
-                                 .evaluator = *evaluator,
-                                 .executor = executor,
-                                 .receipts = std::move(receipts),
-                                 .checkpoints = std::move(checkpoints),
-                                 .progress = progress.callback()});
+    const protocol::VerifyInput input{.record = record,
+                                      .evaluator = *evaluator,
+                                      .executor = executor,
+                                      .receipts = std::move(receipts),
+                                      .checkpoints = std::move(checkpoints),
+                                      .progress = {}};
+    if (!options->share.empty()) {
+      return verify_share(context, input, options->share, options->output);
     }
+    PSEPHOS_TRY(protocol::Report report, verify_all(input, options->parts));
     for (protocol::Fault& fault : report[protocol::Check::receipts].faults) {
       fault.place = with_file_names(fault.place, kReceipt, options->receipts);
     }

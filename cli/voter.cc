@@ -275,7 +275,7 @@ Result<int> track(Context& context, const Options& options) {
     if (codes.empty()) {
       return fail(Errc::misuse, options.wallet + ": has neither cast nor challenged a ballot");
     }
-    shards.push_back(protocol::shard_of(opened.wallet.credential(), num_shards));
+    shards.push_back(protocol::shard_of(opened.wallet.credential().bytes(), num_shards));
   }
   PSEPHOS_TRY(const auto found, find_entries(context, record, *election, shards, codes));
   Json out = Json::array();

@@ -458,36 +458,49 @@ std::vector<Fault> check_box_entry(const Election& election, const BoxEntry& ent
   return std::move(judged.faults);
 }
 
-std::vector<JudgedEntry> judge_box_entries(const Election& election,
-                                           std::span<const ByteView> entries,
-                                           const crypto::Evaluator& evaluator) {
-  std::vector<JudgedEntry> judged(entries.size());
-  const auto refuse = [&](std::size_t i, const Error& error) {
-    judged[i].entry.reset();
-    judged[i].faults.push_back(
-        {.check = Check::ballots, .place = {}, .message = error.message, .equation = {}});
-  };
-  std::vector<crypto::Point*> points;
-  std::vector<std::size_t> first_point(entries.size() + 1);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    first_point[i] = points.size();
-    auto entry = decode_box_entry(Reader(entries[i], Reader::Points::later), election);
-    if (!entry.has_value()) {
-      refuse(i, entry.error());
-      continue;
-    }
-    judged[i].entry = std::move(*entry);
-    std::visit([&points](auto& e) { collect(e, points); }, *judged[i].entry);
+std::vector<Result<BoxEntry>> decode_box_entries(const Election& election,
+                                                 std::span<const ByteView> entries,
+                                                 const crypto::Evaluator& evaluator) {
+  std::vector<Result<BoxEntry>> decoded;
+  decoded.reserve(entries.size());
+  for (const ByteView entry : entries) {
+    decoded.push_back(decode_box_entry(Reader(entry, Reader::Points::later), election));
   }
-  first_point.back() = points.size();
+  std::vector<crypto::Point*> points;
+  std::vector<std::size_t> first_point;
+  for (Result<BoxEntry>& entry : decoded) {
+    first_point.push_back(points.size());
+    if (entry.has_value()) {
+      std::visit([&points](auto& e) { collect(e, points); }, *entry);
+    }
+  }
+  first_point.push_back(points.size());
   for (const std::size_t position : evaluator.not_elements(points)) {
     const auto after = std::ranges::upper_bound(first_point, position);
     const auto i = static_cast<std::size_t>(after - first_point.begin()) - 1;
-    if (judged[i].entry.has_value()) {
+    if (decoded[i].has_value()) {
       // Once more, one point after another, for the field's name.
-      const auto strict = decode_box_entry(entries[i], election);
-      PSEPHOS_CHECK(!strict.has_value());
-      refuse(i, strict.error());
+      decoded[i] = decode_box_entry(entries[i], election);
+      PSEPHOS_CHECK(!decoded[i].has_value());
+    }
+  }
+  return decoded;
+}
+
+std::vector<JudgedEntry> judge_box_entries(const Election& election,
+                                           std::span<const ByteView> entries,
+                                           const crypto::Evaluator& evaluator) {
+  std::vector<JudgedEntry> judged;
+  judged.reserve(entries.size());
+  for (Result<BoxEntry>& entry : decode_box_entries(election, entries, evaluator)) {
+    if (entry.has_value()) {
+      judged.push_back({.entry = std::move(*entry), .faults = {}});
+    } else {
+      judged.push_back({.entry = std::nullopt,
+                        .faults = {{.check = Check::ballots,
+                                    .place = {},
+                                    .message = entry.error().message,
+                                    .equation = {}}}});
     }
   }
   check_entries(election, judged, evaluator);
@@ -557,8 +570,8 @@ Result<TrackingCode> parse_tracking_code(std::string_view text) {
   return code;
 }
 
-std::uint32_t shard_of(const crypto::Point& pk, std::uint32_t shards) {
-  const Digest32 digest = crypto::sha256({pk.bytes()});
+std::uint32_t shard_of(const CredentialPk& pk, std::uint32_t shards) {
+  const Digest32 digest = crypto::sha256({pk});
   std::uint64_t lead = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     lead = lead << 8 | digest[i];

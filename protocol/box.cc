@@ -70,7 +70,8 @@ Result<void> fold(BoxState& state, const LogReader& reader, const Election& elec
       if (!entry.has_value()) {
         return fail(Errc::rejected, place + ": " + entry.error().message);
       }
-      if (auto taken = state.append(index, *entry); !taken.has_value()) {
+      if (auto taken = state.append(index, credential_use(election.manifest(), *entry));
+          !taken.has_value()) {
         taken.error().place = place;
         return std::unexpected(to_error(taken.error()));
       }
@@ -173,7 +174,7 @@ Result<Box> Box::open(std::shared_ptr<const Election> election, RecordStore& sto
     PSEPHOS_TRY(auto signer, keys.log_signer(manifest, shard));
     PSEPHOS_TRY(LogWriter writer, LogWriter::open(store, log, std::move(signer)));
     PSEPHOS_TRY(const LogReader reader, LogReader::open(store, log, manifest.log_origin(log)));
-    auto state = std::make_unique<BoxState>(*election, shard);
+    auto state = std::make_unique<BoxState>(manifest, shard);
     PSEPHOS_CHECK_OK(fold(*state, reader, *election));
     box.shards_.push_back({.state = std::move(state), .log = std::move(writer)});
   }
@@ -197,13 +198,12 @@ Result<std::vector<Box::Outcome>> Box::accept(std::span<const Bytes> batch, Exec
       outcomes[i].emplace(std::unexpected(judged[i].error()));
       continue;
     }
-    const BoxEntry& entry = *judged[i];
-    const std::uint32_t number =
-        shard_of(encrypted_of(entry).credential, election_->manifest().shards);
+    const CredentialUse use = credential_use(election_->manifest(), *judged[i]);
+    const std::uint32_t number = shard_of(use.pk, election_->manifest().shards);
     Shard& shard = shards_[number];
 
     // A client that lost the answer sends the same entry again, and gets the same answer.
-    if (const auto index = shard.state->find_like(entry)) {
+    if (const auto index = shard.state->find_like(use)) {
       const auto here = taken.find({number, *index});
       PSEPHOS_TRY(const Bytes before, here != taken.end() ? Result<Bytes>(batch[here->second])
                                                           : published(number, *index));
@@ -213,7 +213,7 @@ Result<std::vector<Box::Outcome>> Box::accept(std::span<const Bytes> batch, Exec
       }
     }
     const std::uint64_t index = shard.log.size();
-    if (auto fit = shard.state->append(index, entry); !fit.has_value()) {
+    if (auto fit = shard.state->append(index, use); !fit.has_value()) {
       outcomes[i].emplace(std::unexpected(std::move(fit.error())));
       continue;
     }

@@ -18,6 +18,7 @@ inline constexpr std::string_view kEnrolmentRequest = "psephos/v1/enrolment-requ
 inline constexpr std::string_view kEnrolmentResponse = "psephos/v1/enrolment-response";
 inline constexpr std::string_view kRoll = "psephos/v1/roll";
 inline constexpr std::string_view kTracking = "psephos/v1/tracking";
+inline constexpr std::string_view kVerificationPart = "psephos/v1/verification-part";
 
 // Names of transcripts.
 inline constexpr std::string_view kPossession = "possession";

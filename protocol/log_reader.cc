@@ -13,6 +13,7 @@ namespace {
 // A checkpoint with its signatures: far below this.
 constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
 constexpr std::size_t kDigestBytes = 32;
+constexpr std::uint64_t kMaxLogEntries = std::uint64_t{1} << 52;
 
 std::string in_log(const std::string& log, const std::string& file) { return log + "/" + file; }
 
@@ -21,6 +22,8 @@ crypto::TileId tile_id(std::uint64_t index, const crypto::TileShape& shape) {
   return {index,
           index < shape.full ? static_cast<std::uint32_t>(crypto::kTileWidth) : shape.partial};
 }
+
+std::string entry_place(std::uint64_t index) { return "entry " + std::to_string(index); }
 
 std::uint64_t num_tiles(const crypto::TileShape& shape) {
   return shape.full + (shape.partial > 0 ? 1 : 0);
@@ -47,6 +50,10 @@ Result<LogReader> LogReader::open(const RecordSource& record, std::string log, s
   if (checkpoint->origin != origin) {
     return fail(Errc::rejected, path + ": is a checkpoint of the log \"" + checkpoint->origin +
                                     "\", not of \"" + origin + "\"");
+  }
+  if (checkpoint->tree.size > kMaxLogEntries) {
+    return fail(Errc::malformed, path + ": claims " + std::to_string(checkpoint->tree.size) +
+                                     " entries; a log has at most 2^52");
   }
   if (!checkpoint->extensions.empty()) {
     return fail(Errc::malformed, path + ": has extension lines; a record's checkpoint has none");
@@ -77,6 +84,52 @@ Result<LogReader::Bundle> LogReader::bundle(std::uint64_t index) const {
   }
   bundle.entries = std::move(*entries);
   return bundle;
+}
+
+Result<void> LogReader::expect_tile(unsigned level, const crypto::TileId& id,
+                                    ByteView hashes) const {
+  const std::string file = crypto::tile_path(level, id);
+  PSEPHOS_TRY(const Bytes tile,
+              record_->read(in_log(log_, file), crypto::kTileWidth * kDigestBytes));
+  if (!equal(tile, hashes)) {
+    return fail(Errc::rejected, file + ": does not hold the hashes of the log's entries");
+  }
+  return {};
+}
+
+BundleAudit LogReader::audit(const Bundle& bundle) const {
+  BundleAudit audit{.first = bundle.first,
+                    .size = static_cast<std::uint32_t>(bundle.entries.size()),
+                    .previous = std::nullopt,
+                    .last = {},
+                    .root = {},
+                    .broken = std::nullopt};
+  crypto::MerkleFrontier frontier;
+  Bytes leaves;
+  for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
+    const ByteView entry = bundle.entries[i];
+    const auto place = [&] { return entry_place(bundle.first + i); };
+    if (auto payload = payload_of(entry); !payload.has_value()) {
+      if (!audit.broken.has_value()) {
+        audit.broken = within(place(), payload.error()).error();
+      }
+    } else if (i == 0) {
+      std::ranges::copy(entry.first(kDigestBytes), audit.previous.emplace().begin());
+    } else if (!audit.broken.has_value() && !equal(entry.first(kDigestBytes), audit.last)) {
+      audit.broken = Error{Errc::rejected,
+                           place() + ": does not begin with the SHA-256 of the entry before it"};
+    }
+    audit.last = crypto::sha256({entry});
+    const Digest32 leaf = crypto::merkle_leaf(entry);
+    frontier.append(leaf);
+    leaves.insert(leaves.end(), leaf.begin(), leaf.end());
+  }
+  audit.root = frontier.head().root;
+  const crypto::TileId tile = {bundle.first / crypto::kTileWidth, audit.size};
+  if (auto same = expect_tile(0, tile, leaves); !same.has_value() && !audit.broken.has_value()) {
+    audit.broken = same.error();
+  }
+  return audit;
 }
 
 Result<Bytes> LogReader::entry(std::uint64_t index) const {
@@ -152,55 +205,37 @@ Result<ByteView> payload_of(ByteView entry) {
   return entry.subspan(kDigestBytes);
 }
 
-std::vector<EntryHashes> hash_entries(const LogReader::Bundle& bundle) {
-  std::vector<EntryHashes> hashes;
-  hashes.reserve(bundle.entries.size());
-  for (const ByteView entry : bundle.entries) {
-    hashes.push_back({.link = crypto::sha256({entry}), .leaf = crypto::merkle_leaf(entry)});
-  }
-  return hashes;
-}
-
-LogAudit::LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin)
-    : record_(&record),
-      reader_(&reader),
-      previous_(chain_start(origin)),
-      tiles_([this](unsigned level, const crypto::TileId& id, ByteView hashes) -> Result<void> {
-        const std::string file = crypto::tile_path(level, id);
-        PSEPHOS_TRY(const Bytes tile,
-                    record_->read(in_log(reader_->log(), file), crypto::kTileWidth * kDigestBytes));
-        if (!equal(tile, hashes)) {
-          return fail(Errc::rejected, file + ": does not hold the hashes of the log's entries");
-        }
-        return {};
+LogAudit::LogAudit(const LogReader& reader)
+    : reader_(&reader),
+      previous_(chain_start(reader.origin_)),
+      upper_tiles_([this](unsigned level, const crypto::TileId& id, ByteView hashes) {
+        return reader_->expect_tile(level + 1, id, hashes);
       }) {}
 
-Result<void> LogAudit::append(const LogReader::Bundle& bundle,
-                              std::span<const EntryHashes> hashes) {
-  PSEPHOS_CHECK(bundle.first == frontier_.size() && bundle.entries.size() == hashes.size());
-  for (std::size_t i = 0; i < hashes.size(); ++i) {
-    const ByteView entry = bundle.entries[i];
-    const auto place = [&] { return "entry " + std::to_string(frontier_.size()); };
-    if (auto payload = payload_of(entry); !payload.has_value()) {
-      return within(place(), payload.error());
-    }
-    if (!equal(entry.first(kDigestBytes), previous_)) {
-      return fail(Errc::rejected, place() + ": does not begin with the SHA-256 of " +
-                                      (frontier_.size() == 0 ? std::string("its log's name")
-                                                             : "the entry before it"));
-    }
-    previous_ = hashes[i].link;
-    frontier_.append(hashes[i].leaf);
-    PSEPHOS_CHECK_OK(tiles_.append(hashes[i].leaf));
+Result<void> LogAudit::append(const BundleAudit& bundle) {
+  PSEPHOS_CHECK(bundle.first == size_);
+  if (bundle.previous.has_value() && *bundle.previous != previous_) {
+    return fail(Errc::rejected,
+                entry_place(size_) + ": does not begin with the SHA-256 of " +
+                    (size_ == 0 ? std::string("its log's name") : "the entry before it"));
+  }
+  if (bundle.broken.has_value()) {
+    return std::unexpected(*bundle.broken);
+  }
+  previous_ = bundle.last;
+  size_ += bundle.size;
+  frontier_.append(bundle.root);
+  if (bundle.size == crypto::kTileWidth) {
+    PSEPHOS_CHECK_OK(upper_tiles_.append(bundle.root));
   }
   return {};
 }
 
 Result<void> LogAudit::finish() {
-  PSEPHOS_CHECK_OK(tiles_.partials());
-  if (frontier_.head() != reader_->tree()) {
+  PSEPHOS_CHECK_OK(upper_tiles_.partials());
+  if (size_ != reader_->tree().size || frontier_.head().root != reader_->tree().root) {
     return fail(Errc::rejected, "checkpoint: its root is not that of the log's " +
-                                    std::to_string(frontier_.size()) + " entries");
+                                    std::to_string(size_) + " entries");
   }
   return {};
 }

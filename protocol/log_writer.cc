@@ -44,10 +44,10 @@ Result<LogWriter> LogWriter::open(RecordStore& store, std::string log,
   writer.start_tiles();
 
   // The whole log is read and checked: a writer that went on from damaged files would sign them.
-  LogAudit audit(store, reader, origin);
+  LogAudit audit(reader);
   for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
-    if (auto sound = audit.append(bundle, hash_entries(bundle)); !sound.has_value()) {
+    if (auto sound = audit.append(reader.audit(bundle)); !sound.has_value()) {
       return within(writer.log_, sound.error());
     }
     writer.pending_.clear();

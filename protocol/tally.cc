@@ -164,13 +164,14 @@ void Aggregate::add(std::uint32_t style, std::span<const Ciphertext> sums, std::
   counted_[style] += ballots;
 }
 
-void Aggregate::subtract(std::uint32_t style, std::span<const Ciphertext> ciphertexts) {
+void Aggregate::subtract(std::uint32_t style, std::span<const Ciphertext> sums,
+                         std::uint64_t ballots) {
   std::vector<Ciphertext>& totals = sums_[style];
-  PSEPHOS_CHECK(ciphertexts.size() == totals.size() && counted_[style] > 0);
+  PSEPHOS_CHECK(sums.size() == totals.size() && counted_[style] >= ballots);
   for (std::size_t j = 0; j < totals.size(); ++j) {
-    totals[j] = totals[j] - ciphertexts[j];
+    totals[j] = totals[j] - sums[j];
   }
-  --counted_[style];
+  counted_[style] -= ballots;
 }
 
 void Aggregate::merge(const Aggregate& other) {

@@ -15,7 +15,9 @@
 #include "psephos/protocol/issuance.h"
 #include "psephos/protocol/log_reader.h"
 
+#include "protocol/judged_group.h"
 #include "protocol/labels.h"
+#include "protocol/verification_part.h"
 
 namespace psephos::protocol {
 
@@ -41,10 +43,51 @@ std::uint64_t group_size(const Manifest& manifest) {
     points_and_scalars = std::max<std::uint64_t>(
         points_and_scalars, 2 * style.form.num_options() + style.form.num_bits());
   }
-  return kGroupBytes / (points_and_scalars * crypto::Point::kSize * crypto::kTileWidth);
+  return std::max<std::uint64_t>(
+      kGroupBytes / (points_and_scalars * crypto::Point::kSize * crypto::kTileWidth), 1);
 }
 
-struct Nothing {};
+// A group of bundles as it is planned: read and judged here, or judged in a part.
+struct GroupPlan {
+  BundleRange bundles;
+  std::optional<ByteView> judged;
+  std::size_t file = 0;   // the part's
+  bool must_end = false;  // no group follows although bundles do: the last one must be unreadable
+};
+using NextGroup = std::function<std::optional<GroupPlan>()>;
+
+struct LogFollower {
+  explicit LogFollower(const LogReader& reader) : log(reader.log()), audit(reader) {}
+  std::string log;
+  LogAudit audit;
+  bool sound = true;
+};
+
+// LogFold is what is known of a roll or box after its groups so far.
+struct LogFold {
+  LogFold(const LogReader& of, const Manifest& manifest, LogKind kind, std::uint32_t number)
+      : reader(&of), follower(of) {
+    if (kind == LogKind::roll) {
+      roll.emplace(manifest);
+    } else {
+      box.emplace(manifest, number);
+    }
+  }
+  const LogReader* reader;
+  LogFollower follower;
+  std::optional<IssuanceState> roll;
+  std::optional<BoxState> box;
+  std::vector<Digest32> roots;  // of each bundle of a box
+  struct NotCounted {           // a ballot that entered the sums but does not count
+    std::uint64_t index;
+    std::uint32_t style;
+  };
+  std::vector<NotCounted> not_counted;
+};
+
+std::unexpected<Error> bad_part(std::size_t file, const std::string& message) {
+  return fail(Errc::rejected, "part file " + std::to_string(file + 1) + ": " + message);
+}
 
 // Whether the record is judged as finished, or as one whose tally may still be missing.
 enum class Stage : std::uint8_t { complete, before_decryption };
@@ -60,6 +103,8 @@ class Verification {
   }
 
   void run();
+  PartOutcome run_part(Share share);
+  Result<void> run_combined(std::span<const VerificationPart> parts);
 
   Report& report() { return report_; }
   std::shared_ptr<MainLog> main_log() { return main_log_; }
@@ -76,24 +121,43 @@ class Verification {
   bool read_manifest();
   // Opens a log; nothing, with a fault of V4, if its checkpoint cannot be read.
   std::optional<LogReader> open_log(const std::string& log);
-  // Walks over a log's bundles, at most `bundles_per_group` at a time, and audits the log on the
-  // way. judge(bundles) sees a group of bundles, with others at the same time; take(bundles,
-  // judged) then gets the groups one after another, in order. False if some bundle could not be
-  // read, so that not every entry was taken.
-  template <class Judge, class Take>
-  bool walk(const LogReader& reader, std::uint64_t bundles_per_group, const Judge& judge,
-            const Take& take);
   void check_signature(const LogReader& reader, const crypto::NoteVerifier& key);
 
   bool read_main();
-  bool read_box(std::uint32_t shard, const LogReader& reader);
-  struct JudgedBallots;
-  [[nodiscard]] JudgedBallots judge_ballots(std::span<const LogReader::Bundle> bundles) const;
-  void take_ballots(const LogReader& reader, std::span<const LogReader::Bundle> bundles,
-                    JudgedBallots& judged, BoxState& state, std::vector<std::uint64_t>& superseded);
-  void subtract_superseded(const LogReader& reader, std::span<const Digest32> bundles,
-                           std::vector<std::uint64_t> superseded);
-  bool read_roll(std::uint32_t registrar, const LogReader& reader);
+
+  // Rolls and boxes are read group by group; logs are counted rolls first, then boxes.
+  [[nodiscard]] LogKind kind_of(std::uint32_t log) const;
+  [[nodiscard]] std::string name_of(std::uint32_t log) const;
+  [[nodiscard]] const LogReader& reader_of(std::uint32_t log) const {
+    return readers_.at(name_of(log));
+  }
+  [[nodiscard]] std::uint32_t num_logs() const {
+    return manifest_->num_registrars() + manifest_->shards;
+  }
+  // The groups of some ranges of bundles, one after another.
+  [[nodiscard]] NextGroup groups_of(std::vector<BundleRange> ranges) const;
+  [[nodiscard]] std::vector<BundleRange> ranges_of(Share share) const;
+  // Judges the groups, several at the same time, and hands them to take(plan, group) in order. No
+  // more is asked of a log once one of its bundles was unreadable.
+  using Take = std::function<void(const GroupPlan& plan, JudgedGroup& group)>;
+  void judge(const NextGroup& next, const Take& take);
+  // Takes every group of every log through its fold. False if not every entry was taken.
+  bool fold_logs(const NextGroup& next);
+  void follow(LogFollower& follower, const BundleAudit& bundle);
+  void finish(LogFollower& follower);
+  void take_ballots(std::uint64_t first, JudgedGroup& group, LogFold& fold);
+  void take_issuances(std::uint64_t first, const JudgedGroup& group, LogFold& fold);
+  void finish_log(std::uint32_t log, LogFold& fold);
+  void leave_out(const LogFold& fold);
+  [[nodiscard]] Result<SumsPerStyle> sums_again(const LogFold& fold, std::uint64_t number,
+                                                std::span<const LogFold::NotCounted> ballots) const;
+
+  // Whatever comes before rolls and boxes are read; false if they cannot be.
+  bool start();
+  bool open_logs();
+  void finish_run(const NextGroup& next);
+  [[nodiscard]] std::vector<crypto::TreeHead> trees() const;
+  [[nodiscard]] Result<std::vector<GroupPlan>> plan(std::span<const VerificationPart> parts) const;
   void check_files();
   void check_close();
   void check_issued();
@@ -113,6 +177,8 @@ class Verification {
   std::map<std::string, LogReader> readers_;
   std::vector<std::uint64_t> used_;                 // credentials per style
   std::vector<std::vector<std::uint64_t>> issued_;  // [registrar][style]
+  std::set<std::uint32_t> stopped_;                 // logs with a bundle that could not be read
+  std::optional<Error> bad_part_;
   std::uint64_t entries_done_ = 0;
   std::uint64_t entries_all_ = 0;
 };
@@ -179,89 +245,6 @@ std::optional<LogReader> Verification::open_log(const std::string& log) {
   return std::move(*reader);
 }
 
-template <class Judge, class Take>
-bool Verification::walk(const LogReader& reader, std::uint64_t bundles_per_group,
-                        const Judge& judge, const Take& take) {
-  struct Group {
-    std::vector<LogReader::Bundle> bundles;
-    std::vector<std::vector<EntryHashes>> hashes;
-    std::optional<Error> unreadable;  // after these bundles
-    std::optional<std::invoke_result_t<Judge, std::span<const LogReader::Bundle>>> judged;
-  };
-  LogAudit audit(input_.record, reader, manifest_->log_origin(reader.log()));
-  bool sound = true;
-  bool whole = true;
-
-  const auto read = [&](std::uint64_t first, std::uint64_t count) {
-    Group group;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      auto bundle = reader.bundle(first + i);
-      if (!bundle.has_value()) {
-        group.unreadable = bundle.error();
-        break;
-      }
-      group.hashes.push_back(hash_entries(*bundle));
-      group.bundles.push_back(std::move(*bundle));
-    }
-    group.judged.emplace(judge(std::span<const LogReader::Bundle>(group.bundles)));
-    return group;
-  };
-  const auto take_group = [&](Group& group) {
-    for (std::size_t i = 0; i < group.bundles.size(); ++i) {
-      // After the first break of chain or tiles the audit has nothing more to say, but the entries
-      // have.
-      if (sound) {
-        if (auto audited = audit.append(group.bundles[i], group.hashes[i]); !audited.has_value()) {
-          add_fault(Check::logs, reader.log(), audited.error().message);
-          sound = false;
-        }
-      }
-      entries_done_ += group.bundles[i].entries.size();
-    }
-    take(std::span<const LogReader::Bundle>(group.bundles), *group.judged);
-    if (group.unreadable.has_value()) {
-      add_fault(Check::logs, reader.log(), group.unreadable->message);
-      whole = false;
-    }
-    if (input_.progress) {
-      input_.progress(entries_done_, entries_all_);
-    }
-  };
-
-  // While a window of groups is read and judged, one task takes the groups of the window before.
-  const std::uint64_t bundles = reader.num_bundles();
-  const std::uint64_t groups_at_once = 2 * std::uint64_t{input_.executor.concurrency()};
-  const std::uint64_t per_group = std::clamp<std::uint64_t>(
-      bundles / groups_at_once, 1, std::max<std::uint64_t>(bundles_per_group, 1));
-  std::vector<Group> judged;
-  std::uint64_t next = 0;
-  do {
-    const std::uint64_t left = (bundles - next + per_group - 1) / per_group;
-    std::vector<Group> window(std::min(left, groups_at_once));
-    input_.executor.run(window.size() + 1, [&](std::size_t task) {
-      if (task == 0) {
-        for (Group& group : judged) {
-          if (whole) {
-            take_group(group);
-          }
-        }
-      } else {
-        const std::uint64_t first = next + (task - 1) * per_group;
-        window[task - 1] = read(first, std::min(per_group, bundles - first));
-      }
-    });
-    next = std::min(bundles, next + window.size() * per_group);
-    judged = std::move(window);
-  } while (whole && !judged.empty());
-
-  if (whole && sound) {
-    if (auto finished = audit.finish(); !finished.has_value()) {
-      add_fault(Check::logs, reader.log(), finished.error().message);
-    }
-  }
-  return whole;
-}
-
 void Verification::check_signature(const LogReader& reader, const crypto::NoteVerifier& key) {
   auto verified =
       verify_checkpoint(reader.note(), key, manifest_->witnesses, manifest_->witness_quorum);
@@ -301,11 +284,22 @@ bool Verification::read_main() {
       }
     }
   };
-  const bool whole = walk(
-      *reader, 1, [](std::span<const LogReader::Bundle>) { return Nothing{}; },
-      [&](std::span<const LogReader::Bundle> bundles, Nothing&) {
-        std::ranges::for_each(bundles, take);
-      });
+  LogFollower follower(*reader);
+  bool whole = true;
+  for (std::uint64_t b = 0; whole && b < reader->num_bundles(); ++b) {
+    const auto bundle = reader->bundle(b);
+    whole = bundle.has_value();
+    if (!whole) {
+      add_fault(Check::logs, log, bundle.error().message);
+      break;
+    }
+    follow(follower, reader->audit(*bundle));
+    take(*bundle);
+    entries_done_ += bundle->entries.size();
+  }
+  if (whole) {
+    finish(follower);
+  }
   const std::optional<Roster>& roster = main_log_->roster();
   if (roster.has_value()) {
     auto key = crypto::NoteVerifier::create(manifest_->log_origin(log),
@@ -343,191 +337,297 @@ bool Verification::read_main() {
   return true;
 }
 
-// What can be said of a group's entries without the entries before them.
-struct Verification::JudgedBallots {
-  std::vector<JudgedEntry> entries;
-  // Of the ballots that decoded, per style.
-  struct Sums {
-    std::uint64_t ballots = 0;
-    std::vector<crypto::Ciphertext> sums;
+LogKind Verification::kind_of(std::uint32_t log) const {
+  return log < manifest_->num_registrars() ? LogKind::roll : LogKind::box;
+}
+
+std::string Verification::name_of(std::uint32_t log) const {
+  const std::uint32_t registrars = manifest_->num_registrars();
+  return log < registrars ? Manifest::roll_log(log) : Manifest::box_log(log - registrars);
+}
+
+std::vector<BundleRange> Verification::ranges_of(Share share) const {
+  std::vector<std::uint64_t> rolls;
+  std::vector<std::uint64_t> boxes;
+  for (std::uint32_t log = 0; log < num_logs(); ++log) {
+    (kind_of(log) == LogKind::roll ? rolls : boxes).push_back(reader_of(log).num_bundles());
+  }
+  return protocol::ranges_of(share, rolls, boxes);
+}
+
+NextGroup Verification::groups_of(std::vector<BundleRange> ranges) const {
+  // Groups are made as they are asked for: how many there are is the checkpoints' claim.
+  const std::uint64_t per_box_group = group_size(*manifest_);
+  std::uint64_t box_bundles = 0;
+  for (const BundleRange& range : ranges) {
+    box_bundles += kind_of(range.log) == LogKind::box ? range.to - range.from : 0;
+  }
+  // Few bundles are shared out evenly.
+  const std::uint64_t per_core =
+      std::max<std::uint64_t>(box_bundles / (2 * std::uint64_t{input_.executor.concurrency()}), 1);
+  return [this, ranges = std::move(ranges), per_group = std::min(per_box_group, per_core),
+          range = std::size_t{0}]() mutable -> std::optional<GroupPlan> {
+    while (range < ranges.size() &&
+           (ranges[range].from == ranges[range].to || stopped_.contains(ranges[range].log))) {
+      ++range;
+    }
+    if (range == ranges.size()) {
+      return std::nullopt;
+    }
+    BundleRange& rest = ranges[range];
+    const std::uint64_t size =
+        std::min(rest.to - rest.from, kind_of(rest.log) == LogKind::box ? per_group : kRollGroup);
+    rest.from += size;
+    return GroupPlan{.bundles = {rest.log, rest.from - size, rest.from}, .judged = std::nullopt};
   };
-  std::map<std::uint32_t, Sums> sums;
-  std::vector<Digest32> bundles;  // SHA-256 of each
-};
+}
 
-Verification::JudgedBallots Verification::judge_ballots(
-    std::span<const LogReader::Bundle> bundles) const {
-  JudgedBallots judged;
-  std::vector<ByteView> payloads;
-  std::map<std::size_t, std::string> too_short;
-  for (const LogReader::Bundle& bundle : bundles) {
-    judged.bundles.push_back(crypto::sha256({bundle.storage}));
-    for (const ByteView entry : bundle.entries) {
-      const auto payload = payload_of(entry);
-      if (!payload.has_value()) {
-        too_short.emplace(payloads.size(), payload.error().message);
-      }
-      payloads.push_back(payload.value_or(ByteView()));
+void Verification::judge(const NextGroup& next, const Take& take) {
+  struct Group {
+    GroupPlan plan;
+    Result<JudgedGroup> judged;
+  };
+  const auto judge_one = [this](Group& group) {
+    const BundleRange& bundles = group.plan.bundles;
+    const LogKind kind = kind_of(bundles.log);
+    const LogReader& reader = reader_of(bundles.log);
+    group.judged = group.plan.judged.has_value()
+                       ? JudgedGroup::decode(*group.plan.judged, kind, *manifest_, reader,
+                                             bundles.from, bundles.to - bundles.from)
+                       : judge_group(kind, election(), reader, bundles.from,
+                                     bundles.to - bundles.from, input_.evaluator);
+  };
+  const auto take_one = [&](Group& group) {
+    const std::uint32_t log = group.plan.bundles.log;
+    if (stopped_.contains(log)) {
+      return;
     }
-  }
-  judged.entries = judge_box_entries(election(), payloads, input_.evaluator);
-  for (const auto& [i, message] : too_short) {
-    judged.entries[i].faults = {Fault{Check::ballots, {}, message, {}}};
-  }
+    if (!group.judged.has_value()) {
+      bad_part_ =
+          bad_part(group.plan.file, name_of(log) + ": " + group.judged.error().message).error();
+      stopped_.insert(log);
+      return;
+    }
+    for (const BundleAudit& bundle : group.judged->bundles) {
+      entries_done_ += bundle.size;
+    }
+    take(group.plan, *group.judged);
+    if (group.judged->unreadable.has_value()) {
+      stopped_.insert(log);
+    } else if (group.plan.must_end) {
+      bad_part_ = bad_part(group.plan.file, name_of(log) + ": bundles are missing").error();
+      stopped_.insert(log);
+    }
+    if (input_.progress) {
+      input_.progress(entries_done_, entries_all_);
+    }
+  };
+  // While a window of groups is judged, one task takes the groups of the window before.
+  const std::size_t at_once = 2 * input_.executor.concurrency();
+  std::vector<Group> judged;
+  do {
+    std::vector<Group> window;
+    while (window.size() < at_once) {
+      std::optional<GroupPlan> plan = next();
+      if (!plan.has_value()) {
+        break;
+      }
+      window.push_back({*plan, JudgedGroup()});
+    }
+    input_.executor.run(window.size() + 1, [&](std::size_t task) {
+      if (task > 0) {
+        judge_one(window[task - 1]);
+        return;
+      }
+      std::ranges::for_each(judged, take_one);
+    });
+    judged = std::move(window);
+  } while (!judged.empty());
+}
 
-  std::map<std::uint32_t, std::vector<const crypto::EncryptedBallot*>> ballots;
-  for (const JudgedEntry& entry : judged.entries) {
-    if (entry.entry.has_value() && std::holds_alternative<Ballot>(*entry.entry)) {
-      ballots[style_of(*entry.entry)].push_back(&encrypted_of(*entry.entry));
+void Verification::follow(LogFollower& follower, const BundleAudit& bundle) {
+  // After the first break of chain or tiles the audit has nothing more to say, but the entries
+  // have.
+  if (follower.sound) {
+    if (auto audited = follower.audit.append(bundle); !audited.has_value()) {
+      add_fault(Check::logs, follower.log, audited.error().message);
+      follower.sound = false;
     }
   }
-  for (const auto& [style, of_style] : ballots) {
-    JudgedBallots::Sums& sums = judged.sums[style];
-    sums.ballots = of_style.size();
-    std::vector<const crypto::Point*> alphas(of_style.size());
-    std::vector<const crypto::Point*> betas(of_style.size());
-    for (std::size_t option = 0; option < of_style.front()->ciphertexts.size(); ++option) {
-      for (std::size_t i = 0; i < of_style.size(); ++i) {
-        alphas[i] = &of_style[i]->ciphertexts[option].alpha;
-        betas[i] = &of_style[i]->ciphertexts[option].beta;
-      }
-      sums.sums.push_back(
-          {.alpha = input_.evaluator.sum(alphas), .beta = input_.evaluator.sum(betas)});
+}
+
+void Verification::finish(LogFollower& follower) {
+  if (follower.sound) {
+    if (auto finished = follower.audit.finish(); !finished.has_value()) {
+      add_fault(Check::logs, follower.log, finished.error().message);
     }
   }
-  return judged;
+}
+
+bool Verification::fold_logs(const NextGroup& next) {
+  std::uint32_t log = 0;
+  std::optional<LogFold> fold;
+  const auto start = [&] {
+    const LogKind kind = kind_of(log);
+    fold.emplace(reader_of(log), *manifest_, kind,
+                 kind == LogKind::roll ? log : log - manifest_->num_registrars());
+  };
+  const auto finish_one = [&] {
+    finish_log(log, *fold);
+    if (++log < num_logs()) {
+      start();
+    }
+  };
+  start();
+  judge(next, [&](const GroupPlan& plan, JudgedGroup& group) {
+    while (log < plan.bundles.log) {
+      finish_one();
+    }
+    for (const BundleAudit& bundle : group.bundles) {
+      follow(fold->follower, bundle);
+      fold->roots.push_back(bundle.root);
+    }
+    const std::uint64_t first = plan.bundles.from * crypto::kTileWidth;
+    if (fold->box.has_value()) {
+      take_ballots(first, group, *fold);
+    } else {
+      take_issuances(first, group, *fold);
+    }
+    if (group.unreadable.has_value()) {
+      add_fault(Check::logs, fold->reader->log(), group.unreadable->message);
+    }
+  });
+  while (log < num_logs()) {
+    finish_one();
+  }
+  return stopped_.empty();
 }
 
 // One credential, one ballot: entry after entry, in the log's order.
-void Verification::take_ballots(const LogReader& reader, std::span<const LogReader::Bundle> bundles,
-                                JudgedBallots& judged, BoxState& state,
-                                std::vector<std::uint64_t>& superseded) {
-  for (const auto& [style, sums] : judged.sums) {
+void Verification::take_ballots(std::uint64_t first, JudgedGroup& group, LogFold& fold) {
+  for (const auto& [style, sums] : group.sums) {
     aggregate_->add(style, sums.sums, sums.ballots);
   }
-  for (std::size_t i = 0; i < judged.entries.size(); ++i) {
-    const std::uint64_t index = bundles.front().first + i;
-    const auto place = [&] { return entry_place(reader.log(), index); };
-    for (Fault& fault : judged.entries[i].faults) {
+  for (std::size_t i = 0; i < group.entries.size(); ++i) {
+    const std::uint64_t index = first + i;
+    const auto place = [&] { return entry_place(fold.reader->log(), index); };
+    for (Fault& fault : group.entries[i].faults) {
       fault.place = place();
       add_fault(std::move(fault));
     }
-    const std::optional<BoxEntry>& decoded = judged.entries[i].entry;
-    if (!decoded.has_value()) {
+    const std::optional<CredentialUse>& use = group.entries[i].use;
+    if (!use.has_value()) {
       continue;
     }
-    const BoxEntry& entry = *decoded;
-    const bool is_ballot = std::holds_alternative<Ballot>(entry);
     did(Check::ballots, 1);
     did(Check::credentials, 1);
-    if (is_ballot) {
-      ++report_.num_ballots;
-    } else {
-      ++report_.num_challenges;
-    }
-    auto taken = state.append(index, entry);
+    ++(use->is_ballot ? report_.num_ballots : report_.num_challenges);
+    auto taken = fold.box->append(index, *use);
     if (!taken.has_value()) {
       Fault fault = taken.error();
       fault.place = place();
       add_fault(std::move(fault));
-      if (is_ballot) {
-        aggregate_->subtract(style_of(entry), encrypted_of(entry).ciphertexts);
+      if (use->is_ballot) {
+        fold.not_counted.push_back({index, use->style});
       }
       continue;
     }
     if (const auto replaced = taken->superseded; replaced.has_value()) {
-      superseded.push_back(*replaced);
+      fold.not_counted.push_back({*replaced, use->style});
     }
   }
 }
 
-// Ballots that a later one of the same credential replaced were added with all others; they are
-// read again and taken out.
-void Verification::subtract_superseded(const LogReader& reader, std::span<const Digest32> bundles,
-                                       std::vector<std::uint64_t> superseded) {
-  std::ranges::sort(superseded);
-  std::optional<LogReader::Bundle> bundle;
-  for (const std::uint64_t index : superseded) {
-    const std::uint64_t number = index / crypto::kTileWidth;
-    if (!bundle.has_value() || bundle->first != number * crypto::kTileWidth) {
-      auto read = reader.bundle(number);
-      if (!read.has_value()) {
-        add_fault(Check::logs, reader.log(), read.error().message);
-        return;
-      }
-      if (crypto::sha256({read->storage}) != bundles[number]) {
-        add_fault(Check::logs, entry_place(reader.log(), index), "changed while it was verified");
-        return;
-      }
-      bundle = std::move(*read);
+void Verification::take_issuances(std::uint64_t first, const JudgedGroup& group, LogFold& fold) {
+  for (std::size_t i = 0; i < group.issuances.size(); ++i) {
+    const Result<Issuance>& issuance = group.issuances[i];
+    const auto place = [&] { return entry_place(fold.reader->log(), first + i); };
+    if (!issuance.has_value()) {
+      add_fault(Check::issuance, place(), issuance.error().message);
+      continue;
     }
-    const auto payload = payload_of(bundle->entries[index % crypto::kTileWidth]);
-    PSEPHOS_CHECK(payload.has_value());  // as when it was taken
-    const auto entry = decode_box_entry(*payload, election());
-    PSEPHOS_CHECK(entry.has_value());
-    aggregate_->subtract(style_of(*entry), encrypted_of(*entry).ciphertexts);
+    if (auto taken = fold.roll->append(*issuance); !taken.has_value()) {
+      Fault fault = taken.error();
+      fault.place = place();
+      add_fault(std::move(fault));
+    }
   }
 }
 
-bool Verification::read_box(std::uint32_t shard, const LogReader& reader) {
-  BoxState state(election(), shard);
-  std::vector<std::uint64_t> superseded;
-  std::vector<Digest32> bundles;  // SHA-256 of each
-  const bool whole = walk(
-      reader, group_size(*manifest_),
-      [this](std::span<const LogReader::Bundle> group) { return judge_ballots(group); },
-      [&](std::span<const LogReader::Bundle> group, JudgedBallots& judged) {
-        bundles.insert(bundles.end(), judged.bundles.begin(), judged.bundles.end());
-        take_ballots(reader, group, judged, state, superseded);
-      });
-  subtract_superseded(reader, bundles, std::move(superseded));
+void Verification::finish_log(std::uint32_t log, LogFold& fold) {
+  if (!stopped_.contains(log)) {
+    finish(fold.follower);
+  }
+  if (fold.roll.has_value()) {
+    const IssuanceState& roll = *fold.roll;
+    if (roll.total() > manifest_->voters) {
+      add_fault(Check::issuance, fold.reader->log(),
+                std::to_string(roll.total()) + " issuances; the manifest names at most " +
+                    std::to_string(manifest_->voters) + " voters");
+    }
+    for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
+      issued_[log][style] = roll.issued(style);
+    }
+    report_.num_issued += roll.total();
+    report_[Check::issuance].checked += roll.total();
+    return;
+  }
+  leave_out(fold);
   for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
-    used_[style] += state.credentials_used(style);
+    used_[style] += fold.box->credentials_used(style);
   }
-  return whole;
 }
 
-bool Verification::read_roll(std::uint32_t registrar, const LogReader& reader) {
-  IssuanceState state(*manifest_);
-  using Issuances = std::vector<Result<Issuance>>;
-  const auto judge = [this](std::span<const LogReader::Bundle> bundles) {
-    Issuances issuances;
-    for (const LogReader::Bundle& bundle : bundles) {
-      for (const ByteView entry : bundle.entries) {
-        const auto payload = payload_of(entry);
-        issuances.push_back(payload.has_value()
-                                ? Issuance::decode(*payload, *manifest_)
-                                : Result<Issuance>(std::unexpected(payload.error())));
-      }
-    }
-    return issuances;
+// Reads ballots of one bundle again and sums them.
+Result<SumsPerStyle> Verification::sums_again(const LogFold& fold, std::uint64_t number,
+                                              std::span<const LogFold::NotCounted> ballots) const {
+  PSEPHOS_TRY(const LogReader::Bundle bundle, fold.reader->bundle(number));
+  const auto changed = [](const LogFold::NotCounted& ballot) {
+    return fail(Errc::rejected, "entry " + std::to_string(ballot.index) +
+                                    ": is not what it was when it was judged");
   };
-  const auto take = [&](std::span<const LogReader::Bundle> bundles, const Issuances& issuances) {
-    for (std::size_t i = 0; i < issuances.size(); ++i) {
-      const auto place = [&] { return entry_place(reader.log(), bundles.front().first + i); };
-      if (!issuances[i].has_value()) {
-        add_fault(Check::issuance, place(), issuances[i].error().message);
-        continue;
-      }
-      if (auto taken = state.append(*issuances[i]); !taken.has_value()) {
-        Fault fault = taken.error();
-        fault.place = place();
-        add_fault(std::move(fault));
-      }
+  if (fold.reader->audit(bundle).root != fold.roots[number]) {
+    return changed(ballots.front());
+  }
+  std::vector<ByteView> payloads;
+  for (const LogFold::NotCounted& ballot : ballots) {
+    PSEPHOS_TRY(const ByteView payload,
+                payload_of(bundle.entries[ballot.index % crypto::kTileWidth]));
+    payloads.push_back(payload);
+  }
+  const auto decoded = decode_box_entries(election(), payloads, input_.evaluator);
+  std::vector<const BoxEntry*> entries;
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    if (!decoded[i].has_value() || style_of(*decoded[i]) != ballots[i].style) {
+      return changed(ballots[i]);
     }
-  };
-  const bool whole = walk(reader, kRollGroup, judge, take);
-  if (state.total() > manifest_->voters) {
-    add_fault(Check::issuance, reader.log(),
-              std::to_string(state.total()) + " issuances; the manifest names at most " +
-                  std::to_string(manifest_->voters) + " voters");
+    entries.push_back(&*decoded[i]);
   }
-  for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
-    issued_[registrar][style] = state.issued(style);
+  return sum_ballots(entries, input_.evaluator);
+}
+
+// Ballots that do not count, because a later one of the same credential replaced them or the log's
+// rules refuse them, were added with all others; they are read again and taken out.
+void Verification::leave_out(const LogFold& fold) {
+  std::map<std::uint64_t, std::vector<LogFold::NotCounted>> per_bundle;
+  for (const LogFold::NotCounted& ballot : fold.not_counted) {
+    per_bundle[ballot.index / crypto::kTileWidth].push_back(ballot);
   }
-  report_.num_issued += state.total();
-  report_[Check::issuance].checked += state.total();
-  return whole;
+  const std::vector<std::pair<std::uint64_t, std::vector<LogFold::NotCounted>>> bundles(
+      per_bundle.begin(), per_bundle.end());
+  std::vector<Result<SumsPerStyle>> sums(bundles.size());
+  input_.executor.run(bundles.size(), [&](std::size_t task) {
+    sums[task] = sums_again(fold, bundles[task].first, bundles[task].second);
+  });
+  for (const Result<SumsPerStyle>& of_bundle : sums) {
+    if (!of_bundle.has_value()) {
+      add_fault(Check::logs, fold.reader->log(), of_bundle.error().message);
+      return;
+    }
+    for (const auto& [style, of_style] : *of_bundle) {
+      aggregate_->subtract(style, of_style.sums, of_style.ballots);
+    }
+  }
 }
 
 void Verification::check_files() {
@@ -750,26 +850,11 @@ void Verification::check_receipts() {
   did(Check::receipts, input_.receipts.size());
 }
 
-void Verification::run() {
-  if (!read_manifest()) {
-    not_run_from(Check::record, "the manifest could not be read");
-    return;
-  }
-  if (!read_main()) {
-    not_run_from(Check::record, "the main log does not lead to an opening");
-    return;
-  }
-
-  used_.assign(manifest_->num_styles(), 0);
-  issued_.assign(manifest_->num_registrars(), std::vector<std::uint64_t>(manifest_->num_styles()));
-  aggregate_ = std::make_shared<Aggregate>(*manifest_);
-
-  // Every log is opened before any is walked, so that progress knows how much there is.
+bool Verification::open_logs() {
+  // Every log is opened before any is read, so that progress knows how much there is.
   bool all_open = true;
-  for (const std::string& log : election().log_names()) {
-    if (log == Manifest::main_log()) {
-      continue;
-    }
+  for (std::uint32_t i = 0; i < num_logs(); ++i) {
+    const std::string log = name_of(i);
     auto reader = open_log(log);
     if (!reader.has_value()) {
       all_open = false;
@@ -783,20 +868,38 @@ void Verification::run() {
     entries_all_ += reader->tree().size;
     readers_.emplace(log, std::move(*reader));
   }
+  return all_open;
+}
+
+bool Verification::start() {
+  if (!read_manifest()) {
+    not_run_from(Check::record, "the manifest could not be read");
+    return false;
+  }
+  if (!read_main()) {
+    not_run_from(Check::record, "the main log does not lead to an opening");
+    return false;
+  }
+  used_.assign(manifest_->num_styles(), 0);
+  issued_.assign(manifest_->num_registrars(), std::vector<std::uint64_t>(manifest_->num_styles()));
+  aggregate_ = std::make_shared<Aggregate>(*manifest_);
+  const bool all_open = open_logs();
   check_files();
   if (!all_open) {
     not_run_from(Check::record, "a log could not be opened");
-    return;
+    return false;
   }
+  return true;
+}
 
-  bool whole_rolls = true;
-  for (std::uint32_t r = 0; r < manifest_->num_registrars(); ++r) {
-    whole_rolls = read_roll(r, readers_.at(Manifest::roll_log(r))) && whole_rolls;
+void Verification::run() {
+  if (start()) {
+    finish_run(groups_of(ranges_of(Share{})));
   }
-  bool whole_boxes = true;
-  for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
-    whole_boxes = read_box(s, readers_.at(Manifest::box_log(s))) && whole_boxes;
-  }
+}
+
+void Verification::finish_run(const NextGroup& next) {
+  const bool whole = fold_logs(next);
   for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
     Turnout turnout{manifest_->styles[style].id, {}, used_[style], aggregate_->counted(style)};
     for (const auto& issued : issued_) {
@@ -810,7 +913,7 @@ void Verification::run() {
   check_close();
   did(Check::order, 0);
   check_receipts();
-  if (!whole_boxes || !whole_rolls) {
+  if (!whole) {
     not_run_from(Check::record, "a log could not be read to its end");
     // Part of the entries is no basis for a verdict about all of them.
     for (const Check check : {Check::ballots, Check::credentials, Check::ballot_proofs,
@@ -837,6 +940,99 @@ void Verification::run() {
   check_results();
 }
 
+std::vector<crypto::TreeHead> Verification::trees() const {
+  std::vector<crypto::TreeHead> trees;
+  for (std::uint32_t log = 0; log < num_logs(); ++log) {
+    trees.push_back(reader_of(log).tree());
+  }
+  return trees;
+}
+
+PartOutcome Verification::run_part(Share share) {
+  VerificationPart part;
+  part.share = share;
+  PartOutcome outcome;
+  if (start()) {
+    part.election_id = election().id();
+    part.trees = trees();
+    std::vector<BundleRange> ranges = ranges_of(share);
+    entries_done_ = 0;
+    entries_all_ = 0;
+    for (const BundleRange& range : ranges) {
+      entries_all_ += (range.to - range.from) * crypto::kTileWidth;
+    }
+    judge(groups_of(std::move(ranges)), [&](const GroupPlan& plan, JudgedGroup& group) {
+      outcome.num_faults += num_faults(group);
+      part.groups.push_back({plan.bundles, group.encode(*manifest_)});
+    });
+    outcome.num_entries = entries_done_;
+  } else {
+    // The report of the whole will say what is wrong.
+    outcome.num_faults = 1;
+  }
+  outcome.file = part.encode();
+  return outcome;
+}
+
+Result<std::vector<GroupPlan>> Verification::plan(std::span<const VerificationPart> parts) const {
+  if (parts.empty()) {
+    return fail(Errc::misuse, "there are no parts");
+  }
+  std::vector<std::optional<std::size_t>> files(parts.size());  // of each share
+  for (std::size_t file = 0; file < parts.size(); ++file) {
+    const VerificationPart& part = parts[file];
+    if (part.share.of != parts.size()) {
+      return bad_part(file, "is one of " + std::to_string(part.share.of) + " parts; " +
+                                std::to_string(parts.size()) + " are here");
+    }
+    if (files[part.share.part - 1].has_value()) {
+      return bad_part(file, "part " + std::to_string(part.share.part) + " is here twice");
+    }
+    files[part.share.part - 1] = file;
+    if (part.election_id != election().id() || part.trees != trees()) {
+      return bad_part(file, "was made from another record, or from another state of this one");
+    }
+  }
+  std::vector<GroupPlan> plans;
+  for (const std::optional<std::size_t> file : files) {
+    const VerificationPart& part = parts[*file];
+    auto group = part.groups.begin();
+    for (const BundleRange& range : ranges_of(part.share)) {
+      std::uint64_t next = range.from;
+      while (group != part.groups.end() && group->bundles.log == range.log &&
+             group->bundles.from == next && next < group->bundles.to &&
+             group->bundles.to <= range.to) {
+        next = group->bundles.to;
+        plans.push_back({.bundles = group->bundles, .judged = group->judged, .file = *file});
+        ++group;
+      }
+      if (next == range.from) {
+        return bad_part(*file, "does not begin where it should in " + name_of(range.log));
+      }
+      plans.back().must_end = next != range.to;
+    }
+    if (group != part.groups.end()) {
+      return bad_part(*file, "holds more than its share");
+    }
+  }
+  std::ranges::stable_sort(plans, {}, [](const GroupPlan& plan) { return plan.bundles.log; });
+  return plans;
+}
+
+Result<void> Verification::run_combined(std::span<const VerificationPart> parts) {
+  if (!start()) {
+    return {};
+  }
+  PSEPHOS_TRY(const std::vector<GroupPlan> plans, plan(parts));
+  finish_run([&plans, next = plans.begin()]() mutable -> std::optional<GroupPlan> {
+    return next == plans.end() ? std::nullopt : std::optional(*next++);
+  });
+  if (bad_part_.has_value()) {
+    return std::unexpected(*bad_part_);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view name(Status status) {
@@ -860,6 +1056,26 @@ bool Report::accepted() const {
 Report verify(const VerifyInput& input) {
   Verification verification(input, Stage::complete);
   verification.run();
+  return std::move(verification.report());
+}
+
+PartOutcome verify_part(const VerifyInput& input, Share share) {
+  PSEPHOS_CHECK(share.is_valid());
+  return Verification(input, Stage::complete).run_part(share);
+}
+
+Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> files) {
+  std::vector<VerificationPart> parts;
+  for (Bytes& file : files) {
+    auto part = VerificationPart::decode(file);
+    if (!part.has_value()) {
+      return bad_part(parts.size(), part.error().message);
+    }
+    parts.push_back(std::move(*part));
+    file = Bytes();  // what it held is in the part now
+  }
+  Verification verification(input, Stage::complete);
+  PSEPHOS_CHECK_OK(verification.run_combined(parts));
   return std::move(verification.report());
 }
 
@@ -915,11 +1131,11 @@ Result<std::shared_ptr<MainLog>> read_main_log(const RecordSource& record,
   const std::string log = Manifest::main_log();
   const std::string origin = manifest->log_origin(log);
   PSEPHOS_TRY(const LogReader reader, LogReader::open(record, log, origin));
-  LogAudit audit(record, reader, origin);
+  LogAudit audit(reader);
   auto main_log = std::make_shared<MainLog>(manifest, evaluator);
   for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
-    if (auto sound = audit.append(bundle, hash_entries(bundle)); !sound.has_value()) {
+    if (auto sound = audit.append(reader.audit(bundle)); !sound.has_value()) {
       return within(log, sound.error());
     }
     for (std::size_t i = 0; i < bundle.entries.size(); ++i) {

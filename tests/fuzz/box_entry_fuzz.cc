@@ -17,11 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   PSEPHOS_CHECK(equal(std::visit([](const auto& e) { return encode(e); }, *entry), bytes));
-  protocol::BoxState state(election, 0);
-  PSEPHOS_CHECK(!state.find_like(*entry).has_value());
-  PSEPHOS_CHECK(state.append(0, *entry).has_value());
-  PSEPHOS_CHECK(state.find_like(*entry) == 0U);
-  PSEPHOS_CHECK(!state.append(1, *entry).has_value());
+  const protocol::CredentialUse use = credential_use(election.manifest(), *entry);
+  protocol::BoxState state(election.manifest(), 0);
+  PSEPHOS_CHECK(!state.find_like(use).has_value());
+  PSEPHOS_CHECK(state.append(0, use).has_value());
+  PSEPHOS_CHECK(state.find_like(use) == 0U);
+  PSEPHOS_CHECK(!state.append(1, use).has_value());
   static_cast<void>(check_box_entry(election, *entry, evaluator));
   const auto code = protocol::tracking_code(election.id(), style_of(*entry), encrypted_of(*entry));
   PSEPHOS_CHECK(protocol::parse_tracking_code(protocol::print(code)) == code);

@@ -659,8 +659,8 @@ TEST(Shards, OfKnownKeys) {
   const std::vector<std::array<std::uint32_t, 3>> expected = {
       {1, 0, 0}, {2, 1, 0}, {3, 2, 0}, {7, 4, 1}, {16, 11, 3}, {255, 179, 54}, {256, 180, 54}};
   for (const auto& [shards, of_g, of_gg] : expected) {
-    EXPECT_EQ(shard_of(g, shards), of_g);
-    EXPECT_EQ(shard_of(gg, shards), of_gg);
+    EXPECT_EQ(shard_of(g.bytes(), shards), of_g);
+    EXPECT_EQ(shard_of(gg.bytes(), shards), of_gg);
   }
 }
 

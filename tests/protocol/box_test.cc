@@ -138,7 +138,7 @@ TEST(Box, OutcomesStandInTheOrderOfTheBatch) {
     ASSERT_TRUE(outcomes[i].has_value()) << outcomes[i].error().message;
     EXPECT_EQ(stored(polls.store, sharded(), *outcomes[i]), batch[i]);
     const BoxEntry entry = must(decode_box_entry(batch[i], *sharded().election));
-    EXPECT_EQ(outcomes[i]->shard, shard_of(encrypted_of(entry).credential, 4));
+    EXPECT_EQ(outcomes[i]->shard, shard_of(encrypted_of(entry).credential.bytes(), 4));
     places.emplace(outcomes[i]->shard, outcomes[i]->index);
     check_receipt_of(polls, *outcomes[i], batch[i]);
   }
@@ -271,7 +271,7 @@ TEST(Box, GoesOnAfterReopening) {
   }
   polls.reopen();
   for (const Voter& voter : voters) {
-    EXPECT_EQ(polls.box->state(shard_of(voter.pk, 4)).last_sequence(voter.pk), 3U);
+    EXPECT_EQ(polls.box->state(shard_of(voter.pk.bytes(), 4)).last_sequence(voter.pk), 3U);
     const auto outcomes = polls.accept(
         {cast(sharded(), voter, 3, polls.random), cast(sharded(), voter, 2, polls.random)});
     EXPECT_EQ(told(outcomes), (Told{"V9", "V9"}));

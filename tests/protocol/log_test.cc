@@ -47,11 +47,11 @@ void expect_sound(const RecordSource& store, std::uint64_t size) {
   const auto reader = LogReader::open(store, "box/0", kOrigin);
   ASSERT_TRUE(reader.has_value()) << reader.error().message;
   ASSERT_EQ(reader->tree().size, size);
-  LogAudit audit(store, *reader, kOrigin);
+  LogAudit audit(*reader);
   for (std::uint64_t b = 0; b < reader->num_bundles(); ++b) {
     const auto bundle = reader->bundle(b);
     ASSERT_TRUE(bundle.has_value()) << bundle.error().message;
-    const auto sound = audit.append(*bundle, hash_entries(*bundle));
+    const auto sound = audit.append(reader->audit(*bundle));
     ASSERT_TRUE(sound.has_value()) << sound.error().message;
     for (std::size_t i = 0; i < bundle->entries.size(); ++i) {
       EXPECT_TRUE(equal(payload_of(bundle->entries[i]).value(), payload(bundle->first + i)));

@@ -79,6 +79,10 @@ using BoxEntry = std::variant<Ballot, Challenge>;
 [[nodiscard]] std::vector<Fault> check_box_entry(const Election& election, const BoxEntry& entry,
                                                  const crypto::Evaluator& evaluator);
 
+// decode_box_entries decodes many at once, with what an evaluator gains from that.
+[[nodiscard]] std::vector<Result<BoxEntry>> decode_box_entries(const Election& election,
+                                                               std::span<const ByteView> entries,
+                                                               const crypto::Evaluator& evaluator);
 // judge_box_entries judges many entries (type ‖ body), each by itself: as decode_box_entry and then
 // check_box_entry, but with what an evaluator gains from seeing many at once.
 struct JudgedEntry {
@@ -98,7 +102,9 @@ using TrackingCode = Digest32;
 // (space) are forgiven, since people type it.
 [[nodiscard]] Result<TrackingCode> parse_tracking_code(std::string_view text);
 
+// A credential's public key as it is encoded: what maps are ordered by.
+using CredentialPk = std::array<std::uint8_t, crypto::Point::kSize>;
 // shard_of is the box shard a credential belongs to.
-[[nodiscard]] std::uint32_t shard_of(const crypto::Point& pk, std::uint32_t shards);
+[[nodiscard]] std::uint32_t shard_of(const CredentialPk& pk, std::uint32_t shards);
 
 }  // namespace psephos::protocol

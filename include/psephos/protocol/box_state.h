@@ -3,7 +3,6 @@
 // fold. Spec: docs/spec.md §8.5.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -15,9 +14,19 @@
 
 namespace psephos::protocol {
 
+// CredentialUse is what the rules of a credential look at in a box entry.
+struct CredentialUse {
+  CredentialPk pk{};
+  std::uint32_t style = 0;
+  std::uint32_t sequence = 0;
+  bool is_ballot = false;  // or a challenge
+  Digest32 ciphertexts{};  // SHA-256; zero in an election without challenges, which never asks
+};
+[[nodiscard]] CredentialUse credential_use(const Manifest& manifest, const BoxEntry& entry);
+
 class BoxState {
  public:
-  BoxState(const Election& election, std::uint32_t shard);
+  BoxState(const Manifest& manifest, std::uint32_t shard);
 
   // append judges the entry at `index` against all before it (V9; V11 for challenges and for
   // challenged ciphertexts cast) and takes it. On a fault the state is unchanged. The entry must
@@ -26,7 +35,7 @@ class BoxState {
     // The entry whose ballot this one replaces in the count.
     std::optional<std::uint64_t> superseded;
   };
-  std::expected<Taken, Fault> append(std::uint64_t index, const BoxEntry& entry);
+  std::expected<Taken, Fault> append(std::uint64_t index, const CredentialUse& entry);
 
   // Number of credentials of a style that stand in this log (each once).
   [[nodiscard]] std::uint64_t credentials_used(std::uint32_t style) const { return used_[style]; }
@@ -35,10 +44,9 @@ class BoxState {
   [[nodiscard]] std::optional<std::uint32_t> last_sequence(const crypto::Point& pk) const;
   // The index of the only entry that this one can be a repetition of: its credential's counted
   // ballot, or the challenge of the same ciphertexts.
-  [[nodiscard]] std::optional<std::uint64_t> find_like(const BoxEntry& entry) const;
+  [[nodiscard]] std::optional<std::uint64_t> find_like(const CredentialUse& entry) const;
 
  private:
-  using Key = std::array<std::uint8_t, 32>;  // the credential's public key
   struct Voter {
     std::uint64_t ballot_plus_one = 0;  // index + 1 of the counted ballot, 0: none
     std::uint32_t last_sequence = 0;
@@ -46,12 +54,12 @@ class BoxState {
     std::uint16_t challenges = 0;
     std::uint16_t style = 0;
   };
-  const Election* election_;
+  const Manifest* manifest_;
   std::uint32_t shard_;
   // An ordered map: whoever writes a record chooses the keys, and could make hashes collide.
-  std::map<Key, Voter> voters_;
+  std::map<CredentialPk, Voter> voters_;
   // Of each challenge: pk and ciphertexts' digest, and its index.
-  std::map<std::pair<Key, Digest32>, std::uint64_t> challenged_;
+  std::map<std::pair<CredentialPk, Digest32>, std::uint64_t> challenged_;
   std::vector<std::uint64_t> used_;
   std::uint64_t num_challenges_ = 0;
 };

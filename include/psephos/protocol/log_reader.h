@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,17 @@ namespace psephos::protocol {
 
 // The hash that stands in front of a log's entry 0.
 [[nodiscard]] Digest32 chain_start(std::string_view origin);
+
+// BundleAudit: what chain and tree have of one bundle, found by looking at nothing else.
+struct BundleAudit {
+  std::uint64_t first = 0;           // index of the first entry
+  std::uint32_t size = 0;            // number of entries
+  std::optional<Digest32> previous;  // what the first entry begins with; none if it is too short
+  Digest32 last{};                   // SHA-256 of the last entry
+  Digest32 root{};                   // over the leaves of these entries
+  // The first break of chain or level-0 tile inside the bundle.
+  std::optional<Error> broken;
+};
 
 // LogReader gives access to one log of a record. It trusts nothing: entries are what the bundles
 // hold; audit compares them with everything else.
@@ -38,6 +50,8 @@ class LogReader {
     std::vector<ByteView> entries;
   };
   [[nodiscard]] Result<Bundle> bundle(std::uint64_t index) const;
+  // audit checks the chain inside a bundle and compares its leaves with the tile of level 0.
+  [[nodiscard]] BundleAudit audit(const Bundle& bundle) const;
   // One entry, whole.
   [[nodiscard]] Result<Bytes> entry(std::uint64_t index) const;
 
@@ -53,7 +67,11 @@ class LogReader {
   void for_each_file(const std::function<bool(const std::string& file)>& visit) const;
 
  private:
+  friend class LogAudit;
   LogReader() = default;
+  // Errc::rejected unless a tile of the record holds these hashes.
+  [[nodiscard]] Result<void> expect_tile(unsigned level, const crypto::TileId& id,
+                                         ByteView hashes) const;
   [[nodiscard]] crypto::NodeReader nodes() const;
   const RecordSource* record_ = nullptr;
   std::string log_;
@@ -65,30 +83,24 @@ class LogReader {
 // payload_of strips the hash in front: type ‖ body. Errc::malformed if the entry is too short.
 [[nodiscard]] Result<ByteView> payload_of(ByteView entry);
 
-// EntryHashes: what chain and tree have of an entry. They are most of an audit's work, and each
-// entry's can be computed alone.
-struct EntryHashes {
-  Digest32 link;  // SHA-256, what the next entry begins with
-  Digest32 leaf;  // the leaf of the tree
-};
-[[nodiscard]] std::vector<EntryHashes> hash_entries(const LogReader::Bundle& bundle);
-
-// LogAudit follows a log's entries in order and checks the chain, the tiles and the root (V4).
+// LogAudit follows a log's bundles in order and checks the chain, the tiles and the root (V4); most
+// of the work is LogReader::audit's, each bundle's alone.
 class LogAudit {
  public:
-  explicit LogAudit(const RecordSource& record, const LogReader& reader, std::string_view origin);
-  // append the entries of the next bundle, with their hashes. Errors name the entry or the file;
-  // the log is the caller's to name.
-  Result<void> append(const LogReader::Bundle& bundle, std::span<const EntryHashes> hashes);
-  // finish compares the partial tiles and the root with the checkpoint's.
+  explicit LogAudit(const LogReader& reader);
+  // append the next bundle. Errors name the entry or the file; the log is the caller's to name.
+  Result<void> append(const BundleAudit& bundle);
+  // finish compares the partial tiles above level 0 and the root with the checkpoint's.
   Result<void> finish();
 
  private:
-  const RecordSource* record_;
   const LogReader* reader_;
   Digest32 previous_;
+  std::uint64_t size_ = 0;
+  // The tree over bundles' roots is the upper part of the tree over entries: RFC 6962 splits both
+  // at the same places, also when the last bundle is a partial one.
   crypto::MerkleFrontier frontier_;
-  crypto::TileStream tiles_;
+  crypto::TileStream upper_tiles_;
 };
 
 // verify_checkpoint: the note has exactly the log's signature first, then witnesses' cosignatures

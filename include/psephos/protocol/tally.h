@@ -17,10 +17,11 @@ class Aggregate {
  public:
   explicit Aggregate(const Manifest& manifest);
   // add counts `ballots` ballots whose ciphertexts, option by option, sum to `sums`; subtract takes
-  // one ballot out again.
+  // as many out again.
   void add(std::uint32_t style, std::span<const crypto::Ciphertext> sums,
            std::uint64_t ballots = 1);
-  void subtract(std::uint32_t style, std::span<const crypto::Ciphertext> ciphertexts);
+  void subtract(std::uint32_t style, std::span<const crypto::Ciphertext> sums,
+                std::uint64_t ballots = 1);
   void merge(const Aggregate& other);
   [[nodiscard]] std::uint64_t counted(std::uint32_t style) const { return counted_[style]; }
   [[nodiscard]] const std::vector<std::uint64_t>& counted() const { return counted_; }

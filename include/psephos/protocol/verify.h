@@ -31,6 +31,7 @@ struct CheckReport {
   std::string why_not_run;
 
   static constexpr std::size_t kMaxFaults = 100;
+  friend bool operator==(const CheckReport&, const CheckReport&) = default;
 };
 
 // Turnout of one ballot style.
@@ -39,6 +40,8 @@ struct Turnout {
   std::vector<std::uint64_t> issued;  // per registrar
   std::uint64_t used = 0;             // credentials that stand in a box log
   std::uint64_t counted = 0;          // counted ballots
+
+  friend bool operator==(const Turnout&, const Turnout&) = default;
 };
 
 // Report is what a verification found. A record is accepted only if every check ran and passed.
@@ -59,6 +62,7 @@ struct Report {
   [[nodiscard]] CheckReport& operator[](Check check) {
     return checks[static_cast<std::size_t>(check) - 1];
   }
+  friend bool operator==(const Report&, const Report&) = default;
 };
 
 // Progress tells how far a verification is: entries of all logs, done and in all. Called from one
@@ -76,6 +80,32 @@ struct VerifyInput {
 
 // verify runs V1–V15. It never fails: what cannot be read is a fault.
 [[nodiscard]] Report verify(const VerifyInput& input);
+
+// Share: which part of a verification one process does, 1 ≤ part ≤ of ≤ kMaxParts.
+struct Share {
+  static constexpr std::uint32_t kMaxParts = 1U << 20;
+  std::uint32_t part = 1;
+  std::uint32_t of = 1;
+  [[nodiscard]] bool is_valid() const { return part >= 1 && part <= of && of <= kMaxParts; }
+  friend bool operator==(const Share&, const Share&) = default;
+};
+
+// verify_part judges every entry of one share of the rolls and boxes, each by itself: nearly all of
+// a verification's work. The file takes some 120 bytes for each voter. Receipts and checkpoints of
+// the input are not looked at.
+struct PartOutcome {
+  Bytes file;
+  std::uint64_t num_entries = 0;
+  std::uint64_t num_faults = 0;  // among them; combine_parts says which
+};
+[[nodiscard]] PartOutcome verify_part(const VerifyInput& input, Share share);
+
+// combine_parts does the rest of a verification and gives the report that verify would give. It
+// takes the parts' word for what they judged: they must come from machines and over ways that the
+// auditor trusts. Errc::rejected if the parts are not all parts of one verification of this record,
+// each once; the message counts the files from 1 ("part file 2"). Every entry is bound to the
+// record by the logs' trees; ballots that do not count are read again.
+[[nodiscard]] Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> parts);
 
 // AuditedBallots is the outcome of V1–V12 as far as they can run before anything is decrypted: made
 // only by audit_ballots, and asked for by whoever computes or decrypts a tally, so that a trustee's
