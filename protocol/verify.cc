@@ -942,6 +942,7 @@ void Verification::finish_run(const NextGroup& next) {
 
 std::vector<crypto::TreeHead> Verification::trees() const {
   std::vector<crypto::TreeHead> trees;
+  trees.reserve(num_logs());
   for (std::uint32_t log = 0; log < num_logs(); ++log) {
     trees.push_back(reader_of(log).tree());
   }
@@ -1015,7 +1016,9 @@ Result<std::vector<GroupPlan>> Verification::plan(std::span<const VerificationPa
       return bad_part(*file, "holds more than its share");
     }
   }
-  std::ranges::stable_sort(plans, {}, [](const GroupPlan& plan) { return plan.bundles.log; });
+  std::ranges::sort(plans, {}, [](const GroupPlan& plan) {
+    return std::pair(plan.bundles.log, plan.bundles.from);
+  });
   return plans;
 }
 
@@ -1064,18 +1067,19 @@ PartOutcome verify_part(const VerifyInput& input, Share share) {
   return Verification(input, Stage::complete).run_part(share);
 }
 
-Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> files) {
-  std::vector<VerificationPart> parts;
-  for (Bytes& file : files) {
+Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> parts) {
+  std::vector<VerificationPart> decoded;
+  decoded.reserve(parts.size());
+  for (Bytes& file : parts) {
     auto part = VerificationPart::decode(file);
     if (!part.has_value()) {
-      return bad_part(parts.size(), part.error().message);
+      return bad_part(decoded.size(), part.error().message);
     }
-    parts.push_back(std::move(*part));
+    decoded.push_back(std::move(*part));
     file = Bytes();  // what it held is in the part now
   }
   Verification verification(input, Stage::complete);
-  PSEPHOS_CHECK_OK(verification.run_combined(parts));
+  PSEPHOS_CHECK_OK(verification.run_combined(decoded));
   return std::move(verification.report());
 }
 
