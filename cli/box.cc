@@ -105,11 +105,11 @@ void report(const Context& context, const std::vector<Submission>& submissions,
       }
       out["files"].push_back(std::move(row));
     } else if (accepted) {
-      std::printf(
-          "accepted %s: %s, receipt %s\n", submission.file.c_str(),
-          entry_name(Manifest::box_log(submission.accepted->shard), submission.accepted->index)
-              .c_str(),
-          submission.receipt.c_str());
+      std::printf("accepted %s: %s, receipt %s\n", submission.file.c_str(),
+                  protocol::entry_place(Manifest::box_log(submission.accepted->shard),
+                                        submission.accepted->index)
+                      .c_str(),
+                  submission.receipt.c_str());
     } else {
       std::printf("refused  %s: %s\n", submission.file.c_str(), submission.reason.c_str());
     }
@@ -221,7 +221,7 @@ Result<int> find_receipt(Context& context, const Options& options) {
   if (context.json) {
     print_json({{"receipt", options.out}, {"log", log}, {"index", entry.index}});
   } else {
-    std::printf("%s\n", entry_name(log, entry.index).c_str());
+    std::printf("%s\n", protocol::entry_place(log, entry.index).c_str());
   }
   return kExitOk;
 }

@@ -311,7 +311,7 @@ Result<int> check(Context& context, const Options& options) {
   if (context.json) {
     print_json({{"good", true}, {"log", key.name()}, {"index", proof.index}});
   } else {
-    std::printf("good: %s\n", entry_name(key.name(), proof.index).c_str());
+    std::printf("good: %s\n", protocol::entry_place(key.name(), proof.index).c_str());
   }
   return kExitOk;
 }
@@ -353,7 +353,7 @@ Result<int> check_receipt(Context& context, const Options& options) {
                   {"index", receipt.index},
                   {"tracking_code", protocol::print(present)}});
     } else {
-      std::printf("good: %s, tracking code %s\n", entry_name(log, receipt.index).c_str(),
+      std::printf("good: %s, tracking code %s\n", protocol::entry_place(log, receipt.index).c_str(),
                   protocol::print(present).c_str());
     }
     return kExitOk;

@@ -66,10 +66,6 @@ Result<std::uint32_t> find_style(const Manifest& manifest, const std::string& id
               "no ballot style is called \"" + id + "\"; the manifest has: " + known);
 }
 
-std::string entry_name(const std::string& log, std::uint64_t index) {
-  return log + " entry " + std::to_string(index);
-}
-
 Result<void> require_phase(const DirectoryRecord& record, const MainLog& log,
                            std::initializer_list<MainLog::Phase> phases, std::string_view else_do) {
   if (std::ranges::find(phases, log.phase()) != phases.end()) {
@@ -107,7 +103,7 @@ Result<std::vector<protocol::Issuance>> read_issuances(const DirectoryRecord& re
   std::vector<protocol::Issuance> issued;
   const auto visit = [&](const LogReader::Bundle& bundle) -> Result<void> {
     for (const ByteView entry : bundle.entries) {
-      const std::string place = entry_name(log, issued.size());
+      const std::string place = protocol::entry_place(log, issued.size());
       PSEPHOS_TRY(const ByteView payload, protocol::payload_of(entry));
       PSEPHOS_TRY(const auto issuance,
                   in_file(place, protocol::Issuance::decode(payload, election.manifest())));
@@ -154,7 +150,7 @@ class Search {
     });
     for (std::size_t i = 0; i < decoded.size(); ++i) {
       const std::uint64_t index = bundle.first + i;
-      const std::string place = entry_name(Manifest::box_log(shard_), index);
+      const std::string place = protocol::entry_place(Manifest::box_log(shard_), index);
       PSEPHOS_CHECK_OK(in_file(place, decoded[i].outcome));
       auto taken =
           state_.append(index, protocol::credential_use(election_->manifest(), *decoded[i].entry));

@@ -31,8 +31,6 @@ namespace psephos::cli {
 // The position of a ballot style; Errc::malformed lists those there are.
 [[nodiscard]] Result<std::uint32_t> find_style(const protocol::Manifest& manifest,
                                                const std::string& id);
-// "box/0 entry 7".
-[[nodiscard]] std::string entry_name(const std::string& log, std::uint64_t index);
 
 // require_phase: Errc::misuse unless the record is in one of the phases; the message says which
 // phase it is in and what to do.

@@ -284,10 +284,11 @@ Result<int> track(Context& context, const Options& options) {
     const bool there = entry != found.end();
     const std::string log = there ? Manifest::box_log(entry->second.shard) : "";
     if (!context.json) {
-      std::printf(
-          "%s: %s\n", protocol::print(code).c_str(),
-          there ? (entry_name(log, entry->second.index) + ", " + found_text(entry->second)).c_str()
-                : "not in the record");
+      std::printf("%s: %s\n", protocol::print(code).c_str(),
+                  there ? (protocol::entry_place(log, entry->second.index) + ", " +
+                           found_text(entry->second))
+                              .c_str()
+                        : "not in the record");
       continue;
     }
     Json row = {{"tracking_code", protocol::print(code)}, {"found", there}};

@@ -64,7 +64,7 @@ Result<void> fold(BoxState& state, const LogReader& reader, const Election& elec
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
     for (std::size_t k = 0; k < bundle.entries.size(); ++k) {
       const std::uint64_t index = bundle.first + k;
-      const std::string place = reader.log() + " entry " + std::to_string(index);
+      const std::string place = entry_place(reader.log(), index);
       PSEPHOS_TRY(const ByteView payload, payload_of(bundle.entries[k]));
       const auto entry = decode_box_entry(payload, election);
       if (!entry.has_value()) {

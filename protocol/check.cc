@@ -40,6 +40,10 @@ std::string_view title(Check check) {
   return "unknown";
 }
 
+std::string entry_place(const std::string& log, std::uint64_t index) {
+  return log + " entry " + std::to_string(index);
+}
+
 Error to_error(const Fault& fault) {
   std::string text = id(fault.check) + " (" + std::string(title(fault.check)) + "): ";
   if (!fault.place.empty()) {

@@ -8,6 +8,7 @@
 #include "psephos/codec.h"
 
 #include "protocol/labels.h"
+#include "protocol/verification.h"
 
 namespace psephos::protocol {
 
@@ -92,6 +93,127 @@ Result<VerificationPart> VerificationPart::decode(ByteView file) {
   }
   PSEPHOS_CHECK_OK(in.finish("after the last group"));
   return part;
+}
+
+std::unexpected<Error> bad_part(std::size_t file, const std::string& message) {
+  return fail(Errc::rejected, "part file " + std::to_string(file + 1) + ": " + message);
+}
+
+std::vector<crypto::TreeHead> Verification::trees() const {
+  std::vector<crypto::TreeHead> trees;
+  trees.reserve(num_logs());
+  for (std::uint32_t log = 0; log < num_logs(); ++log) {
+    trees.push_back(reader_of(log).tree());
+  }
+  return trees;
+}
+
+PartOutcome Verification::run_part(Share share) {
+  VerificationPart part;
+  part.share = share;
+  PartOutcome outcome;
+  if (start()) {
+    part.election_id = election().id();
+    part.trees = trees();
+    std::vector<BundleRange> ranges = ranges_of(share);
+    entries_done_ = 0;
+    entries_all_ = 0;
+    for (const BundleRange& range : ranges) {
+      entries_all_ += (range.to - range.from) * crypto::kTileWidth;
+    }
+    judge(groups_of(std::move(ranges)), [&](const GroupPlan& plan, JudgedGroup& group) {
+      outcome.num_faults += num_faults(group);
+      part.groups.push_back({plan.bundles, group.encode(*manifest_)});
+    });
+    outcome.num_entries = entries_done_;
+  } else {
+    // The report of the whole will say what is wrong.
+    outcome.num_faults = 1;
+  }
+  outcome.file = part.encode();
+  return outcome;
+}
+
+Result<std::vector<GroupPlan>> Verification::plan(std::span<const VerificationPart> parts) const {
+  if (parts.empty()) {
+    return fail(Errc::misuse, "there are no parts");
+  }
+  std::vector<std::optional<std::size_t>> files(parts.size());  // of each share
+  for (std::size_t file = 0; file < parts.size(); ++file) {
+    const VerificationPart& part = parts[file];
+    if (part.share.of != parts.size()) {
+      return bad_part(file, "is one of " + std::to_string(part.share.of) + " parts; " +
+                                std::to_string(parts.size()) + " are here");
+    }
+    if (files[part.share.part - 1].has_value()) {
+      return bad_part(file, "part " + std::to_string(part.share.part) + " is here twice");
+    }
+    files[part.share.part - 1] = file;
+    if (part.election_id != election().id() || part.trees != trees()) {
+      return bad_part(file, "was made from another record, or from another state of this one");
+    }
+  }
+  std::vector<GroupPlan> plans;
+  for (const std::optional<std::size_t> file : files) {
+    const VerificationPart& part = parts[*file];
+    auto group = part.groups.begin();
+    for (const BundleRange& range : ranges_of(part.share)) {
+      std::uint64_t next = range.from;
+      while (group != part.groups.end() && group->bundles.log == range.log &&
+             group->bundles.from == next && next < group->bundles.to &&
+             group->bundles.to <= range.to) {
+        next = group->bundles.to;
+        plans.push_back({.bundles = group->bundles, .judged = group->judged, .file = *file});
+        ++group;
+      }
+      if (next == range.from) {
+        return bad_part(*file, "does not begin where it should in " + name_of(range.log));
+      }
+      plans.back().must_end = next != range.to;
+    }
+    if (group != part.groups.end()) {
+      return bad_part(*file, "holds more than its share");
+    }
+  }
+  std::ranges::sort(plans, {}, [](const GroupPlan& plan) {
+    return std::pair(plan.bundles.log, plan.bundles.from);
+  });
+  return plans;
+}
+
+Result<void> Verification::run_combined(std::span<const VerificationPart> parts) {
+  if (!start()) {
+    return {};
+  }
+  PSEPHOS_TRY(const std::vector<GroupPlan> plans, plan(parts));
+  finish_run([&plans, next = plans.begin()]() mutable -> std::optional<GroupPlan> {
+    return next == plans.end() ? std::nullopt : std::optional(*next++);
+  });
+  if (bad_part_.has_value()) {
+    return std::unexpected(*bad_part_);
+  }
+  return {};
+}
+
+PartOutcome verify_part(const VerifyInput& input, Share share) {
+  PSEPHOS_CHECK(share.is_valid());
+  return Verification(input, Stage::complete).run_part(share);
+}
+
+Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> parts) {
+  std::vector<VerificationPart> decoded;
+  decoded.reserve(parts.size());
+  for (Bytes& file : parts) {
+    auto part = VerificationPart::decode(file);
+    if (!part.has_value()) {
+      return bad_part(decoded.size(), part.error().message);
+    }
+    decoded.push_back(std::move(*part));
+    file = Bytes();  // what it held is in the part now
+  }
+  Verification verification(input, Stage::complete);
+  PSEPHOS_CHECK_OK(verification.run_combined(decoded));
+  return std::move(verification.report());
 }
 
 }  // namespace psephos::protocol

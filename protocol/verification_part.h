@@ -1,12 +1,13 @@
 // The file in which one process leaves its share of a verification for the one that combines them.
 // It is no part of a record and of no use to another verifier; it may change with any version:
-//   "psephos/v1/verification-part" ‖ u32 part ‖ u32 of ‖ election id ‖ u32 number of logs ‖ for each:
-//   u64 size ‖ root; u32 number of groups ‖ for each: u32 log ‖ u64 first bundle ‖ u64 end ‖
+//   "psephos/v1/verification-part" ‖ u32 part ‖ u32 of ‖ election id ‖ u32 number of logs ‖ for
+//   each: u64 size ‖ root; u32 number of groups ‖ for each: u32 log ‖ u64 first bundle ‖ u64 end ‖
 //   var JudgedGroup.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "psephos/crypto/merkle.h"
@@ -41,5 +42,8 @@ struct VerificationPart {
   [[nodiscard]] Bytes encode() const;
   static Result<VerificationPart> decode(ByteView file);
 };
+
+// What is wrong with a file that combine_parts was given, counted from 0 here and from 1 in words.
+[[nodiscard]] std::unexpected<Error> bad_part(std::size_t file, const std::string& message);
 
 }  // namespace psephos::protocol

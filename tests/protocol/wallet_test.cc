@@ -74,7 +74,8 @@ TEST(Wallet, WholeWayOfAVoter) {
   EXPECT_TRUE(wallet.missing(election()).empty());
   wallet = reloaded(wallet);
 
-  BoxState box(election(), 0);
+  const Manifest& manifest = election().manifest();
+  BoxState box(manifest, 0);
   const std::vector<std::uint32_t> values = {1, 0, 0, 3, 1};
   const TrackingCode to_challenge = must(wallet.prepare(election(), votes(values), random));
   wallet = reloaded(wallet);
@@ -85,7 +86,7 @@ TEST(Wallet, WholeWayOfAVoter) {
   const BoxEntry opened = good_entry(challenge);
   EXPECT_EQ(std::get<Challenge>(opened).values, values);
   EXPECT_EQ(tracking_code(election().id(), kBoth, encrypted_of(opened)), to_challenge);
-  EXPECT_TRUE(box.append(0, opened).has_value());
+  EXPECT_TRUE(box.append(0, credential_use(manifest, opened)).has_value());
 
   const TrackingCode to_cast = must(wallet.prepare(election(), votes(values), random));
   EXPECT_NE(to_cast, to_challenge);
@@ -95,7 +96,7 @@ TEST(Wallet, WholeWayOfAVoter) {
   wallet = reloaded(wallet);
   const BoxEntry ballot = good_entry(cast);
   EXPECT_EQ(tracking_code(election().id(), kBoth, encrypted_of(ballot)), to_cast);
-  EXPECT_TRUE(box.append(1, ballot).has_value());
+  EXPECT_TRUE(box.append(1, credential_use(manifest, ballot)).has_value());
   for (std::size_t j = 0; j < values.size(); ++j) {
     const auto& [alpha, beta] = encrypted_of(ballot).ciphertexts[j];
     EXPECT_EQ(beta - crypto::multiply(two().joint_secret, alpha),
@@ -104,7 +105,7 @@ TEST(Wallet, WholeWayOfAVoter) {
 
   must(wallet.prepare(election(), votes({0, 0, 1, 0, 0}), random));
   const BoxEntry revote = good_entry(must(wallet.cast(election(), random)));
-  EXPECT_TRUE(box.append(2, revote).has_value());
+  EXPECT_TRUE(box.append(2, credential_use(manifest, revote)).has_value());
   EXPECT_EQ(box.last_sequence(wallet.credential()), 2U);
 
   wallet = reloaded(wallet);

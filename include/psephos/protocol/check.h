@@ -33,6 +33,9 @@ inline constexpr std::size_t kNumChecks = 15;
 [[nodiscard]] std::string id(Check check);
 [[nodiscard]] std::string_view title(Check check);
 
+// entry_place is "box/0 entry 17".
+[[nodiscard]] std::string entry_place(const std::string& log, std::uint64_t index);
+
 // Fault is one thing found wrong: where (a file, "box/0 entry 17", "trustee 2"), what, and the
 // equation or rule that does not hold ("equation 4", "constraint"; empty if none applies).
 struct Fault {
