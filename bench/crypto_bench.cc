@@ -11,6 +11,7 @@
 #include "psephos/crypto/ballot_prover.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/merkle.h"
+#include "psephos/crypto/multiplier.h"
 #include "psephos/crypto/pedersen.h"
 #include "psephos/crypto/relation.h"
 #include "psephos/crypto/small_log.h"
@@ -134,19 +135,40 @@ void small_log_find(benchmark::State& state) {
 }
 BENCHMARK(small_log_find)->Unit(benchmark::kMillisecond);
 
-void ballot_encrypt(benchmark::State& state, const Shape& shape) {
-  const Voter voter(shape);
+void table_multiplier_prepare(benchmark::State& state) {
+  const Bases bases(random_point(), static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(voter.vote());
+    benchmark::DoNotOptimize(TableMultiplier(bases));
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(bases.points().size()));
+}
+BENCHMARK(table_multiplier_prepare)->Arg(5)->Unit(benchmark::kMillisecond);
+
+void encrypt_with(benchmark::State& state, const Voter& voter, const Multiplier& multiplier) {
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(voter.vote(multiplier));
   }
 }
-
-void ballot_prove(benchmark::State& state, const Shape& shape) {
+void ballot_encrypt(benchmark::State& state, const Shape& shape) {
+  encrypt_with(state, Voter(shape), SodiumMultiplier());
+}
+void ballot_encrypt_tables(benchmark::State& state, const Shape& shape) {
   const Voter voter(shape);
+  encrypt_with(state, voter, TableMultiplier(*voter.context.bases));
+}
+
+void prove_with(benchmark::State& state, const Voter& voter, const Multiplier& multiplier) {
   const BallotOpening opening = voter.vote();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(prove(voter.context, opening, voter.sk, system_random()));
+    benchmark::DoNotOptimize(prove(voter.context, opening, voter.sk, system_random(), multiplier));
   }
+}
+void ballot_prove(benchmark::State& state, const Shape& shape) {
+  prove_with(state, Voter(shape), SodiumMultiplier());
+}
+void ballot_prove_tables(benchmark::State& state, const Shape& shape) {
+  const Voter voter(shape);
+  prove_with(state, voter, TableMultiplier(*voter.context.bases));
 }
 
 // Decoding and all checks, one ballot at a time.
@@ -185,9 +207,11 @@ void ballot_state_equations(benchmark::State& state, const Shape& shape) {
 
 const bool kRegistered = [] {
   using Run = void (*)(benchmark::State&, const Shape&);
-  const std::array<std::pair<const char*, Run>, 4> runs = {
+  const std::array<std::pair<const char*, Run>, 6> runs = {
       {{"ballot_encrypt", ballot_encrypt},
+       {"ballot_encrypt_tables", ballot_encrypt_tables},
        {"ballot_prove", ballot_prove},
+       {"ballot_prove_tables", ballot_prove_tables},
        {"ballot_verify", ballot_verify},
        {"ballot_state_equations", ballot_state_equations}}};
   for (const auto& [name, run] : runs) {

@@ -52,13 +52,15 @@ struct Voter {
     context.bases = std::make_shared<const crypto::Bases>(random_point(), context.form.num_bits());
   }
 
-  [[nodiscard]] crypto::BallotOpening vote() const {
+  [[nodiscard]] crypto::BallotOpening vote(
+      const crypto::Multiplier& multiplier = crypto::SodiumMultiplier()) const {
     const crypto::ContestRule& rule = context.form.contests().front();
     std::vector<std::uint32_t> votes(rule.options);
     for (std::uint32_t j = 0; j < rule.min; ++j) {
       votes[j] = 1;
     }
-    return crypto::encrypt(context, pk, 0, crypto::SecretVotes(votes), system_random()).value();
+    return crypto::encrypt(context, pk, 0, crypto::SecretVotes(votes), system_random(), multiplier)
+        .value();
   }
 };
 

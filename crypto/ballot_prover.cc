@@ -6,7 +6,6 @@
 #include "psephos/crypto/pedersen.h"
 
 #include "crypto/declassify.h"
-#include "crypto/secret_point.h"
 
 namespace psephos::crypto {
 
@@ -51,17 +50,6 @@ void write_statement(Writer& out, const BallotContext& context, const Point& cre
   out.raw(context.election_id).u32(context.style);
   credential.encode(out);
   out.u32(sequence);
-}
-
-// Encryption of Σ weight·bit: β = r·K + Σ bit·(weight·G).
-Ciphertext encrypt_row(const Point& joint_key, std::span<const BallotForm::Entry> row,
-                       ByteView bits, const SecretScalar& r) {
-  SecretPoint beta = SecretPoint::product(r, joint_key);
-  for (const auto& [bit, weight] : row) {
-    const Point step = weight == 1 ? Point::base() : Scalar::from_u64(weight) * Point::base();
-    beta.add_selected(bits[bit], step);
-  }
-  return {.alpha = multiply_base(r), .beta = beta.declassify()};
 }
 
 bool fits(const BallotContext& context, const EncryptedBallot& ballot) {
@@ -128,7 +116,8 @@ Result<SecretBuffer> to_bits(const BallotForm& form, const SecretVotes& votes) {
 }
 
 Result<BallotOpening> encrypt(const BallotContext& context, const Point& credential,
-                              std::uint32_t sequence, SecretVotes votes, Random& random) {
+                              std::uint32_t sequence, SecretVotes votes, Random& random,
+                              const Multiplier& multiplier) {
   PSEPHOS_TRY(const SecretBuffer bits, to_bits(context.form, votes));
   PSEPHOS_CHECK(context.bases != nullptr);
 
@@ -145,10 +134,23 @@ Result<BallotOpening> encrypt(const BallotContext& context, const Point& credent
       .ballot = {.credential = credential, .sequence = sequence, .ciphertexts = {}},
       .votes = std::move(votes),
       .r = {}};
-  for (const auto& row : context.form.rows()) {
+  const auto& rows = context.form.rows();
+  for (std::size_t j = 0; j < rows.size(); ++j) {
     opening.r.push_back(nonces.next());
-    opening.ballot.ciphertexts.push_back(
-        encrypt_row(context.joint_key(), row, bits.expose_secret(), opening.r.back()));
+  }
+  std::vector<SecretSum> sums;  // α = r·G, β = r·K + Σ bit·weight·G
+  for (std::size_t j = 0; j < rows.size(); ++j) {
+    sums.push_back({.products = {{Bases::kG, &opening.r[j]}}, .choices = {}});
+    SecretSum& beta = sums.emplace_back();
+    beta.products.push_back({Bases::kK, &opening.r[j]});
+    for (const auto& [bit, weight] : rows[j]) {
+      beta.choices.push_back(
+          {.base = Bases::kG, .weight = weight, .bit = &bits.expose_secret()[bit]});
+    }
+  }
+  const std::vector<Point> points = multiplier.sums(*context.bases, sums);
+  for (std::size_t j = 0; j < rows.size(); ++j) {
+    opening.ballot.ciphertexts.push_back({.alpha = points[2 * j], .beta = points[2 * j + 1]});
   }
   return opening;
 }
@@ -177,7 +179,7 @@ BallotNonces BallotNonces::draw(const BallotForm& form, HedgedNonces& source) {
 }
 
 Result<BallotProof> prove(const BallotContext& context, const BallotOpening& opening,
-                          const SecretScalar& sk, Random& random) {
+                          const SecretScalar& sk, Random& random, const Multiplier& multiplier) {
   PSEPHOS_TRY(const SecretBuffer bits, to_bits(context.form, opening.votes));
   const EncryptedBallot& ballot = opening.ballot;
   Writer statement;
@@ -193,21 +195,19 @@ Result<BallotProof> prove(const BallotContext& context, const BallotOpening& ope
 
   HedgedNonces source(random, secret.expose_secret(), statement.bytes());
   return prove_with_nonces_for_testing(context, opening, bits, sk,
-                                       BallotNonces::draw(context.form, source));
+                                       BallotNonces::draw(context.form, source), multiplier);
 }
 
 Result<BallotProof> prove_with_nonces_for_testing(const BallotContext& context,
                                                   const BallotOpening& opening,
                                                   const SecretBuffer& bits, const SecretScalar& sk,
-                                                  BallotNonces nonces) {
+                                                  BallotNonces nonces,
+                                                  const Multiplier& multiplier) {
   const BallotForm& form = context.form;
   const EncryptedBallot& ballot = opening.ballot;
   if (!fits(context, ballot) || opening.r.size() != form.num_options() ||
       bits.size() != form.num_bits() || nonces.a.size() != form.num_bits()) {
     return fail(Errc::misuse, "the opening does not fit the ballot's form");
-  }
-  if (multiply_base(sk) != ballot.credential) {
-    return fail(Errc::misuse, "the ballot was encrypted for another credential");
   }
   const BallotNonces random = std::move(nonces);
   const Bases& bases = *context.bases;
@@ -221,11 +221,28 @@ Result<BallotProof> prove_with_nonces_for_testing(const BallotContext& context,
                     (SecretScalar::from_u64(1) - SecretScalar::from_u64(std::uint64_t{b[k]} << 1)));
     squares.push_back(SecretScalar() - a * a);
   }
+  const auto times_base = [](const SecretScalar& scalar) {
+    return SecretSum{.products = {{Bases::kG, &scalar}}, .choices = {}};
+  };
+  std::vector<SecretSum> sums;
+  sums.push_back(bits_commitment(b, random.r_B));
+  sums.push_back(commitment(random.a, random.r_A));
+  sums.push_back(commitment(cross, random.r_C));
+  sums.push_back(commitment(squares, random.r_D));
+  sums.push_back(times_base(random.rho));
+  sums.push_back(times_base(random.k));
+  sums.push_back(times_base(sk));
+  const std::vector<Point> points = multiplier.sums(bases, sums);
+  if (points[6] != ballot.credential) {
+    return fail(Errc::misuse, "the ballot was encrypted for another credential");
+  }
   BallotProof proof;
-  proof.B = commit_bits(bases, b, random.r_B);
-  proof.A = commit(bases, random.a, random.r_A);
-  proof.C = commit(bases, cross, random.r_C);
-  proof.D = commit(bases, squares, random.r_D);
+  proof.B = points[0];
+  proof.A = points[1];
+  proof.C = points[2];
+  proof.D = points[3];
+  proof.E_alpha = points[4];
+  proof.R = points[5];
 
   BallotTranscript transcript(context, ballot);
   const Scalar y = transcript.y(proof.B, proof.A, proof.C, proof.D);
@@ -233,11 +250,9 @@ Result<BallotProof> prove_with_nonces_for_testing(const BallotContext& context,
   for (const auto& row : form.rows()) {
     masks.push_back(weighted_sum(row, random.a));
   }
-  SecretPoint link = SecretPoint::product(random.rho, context.joint_key());
-  link.add(SecretPoint::product_base(fold(y, masks)));
-  proof.E_alpha = multiply_base(random.rho);
-  proof.E_beta = link.declassify();
-  proof.R = multiply_base(random.k);
+  const SecretScalar folded = fold(y, masks);
+  const SecretSum link{.products = {{Bases::kK, &random.rho}, {Bases::kG, &folded}}, .choices = {}};
+  proof.E_beta = multiplier.sums(bases, {&link, 1}).front();
 
   const Scalar x = transcript.x(proof.E_alpha, proof.E_beta, proof.R);
   for (std::size_t k = 0; k < form.num_bits(); ++k) {

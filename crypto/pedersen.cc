@@ -1,25 +1,31 @@
 #include "psephos/crypto/pedersen.h"
 
-#include "crypto/secret_point.h"
-
 namespace psephos::crypto {
 
-Point commit(const Bases& bases, std::span<const SecretScalar> u, const SecretScalar& r) {
-  PSEPHOS_CHECK(Bases::g(u.size()) <= bases.points().size());
-  SecretPoint sum = SecretPoint::product(r, bases.points()[Bases::kH]);
+SecretSum commitment(std::span<const SecretScalar> u, const SecretScalar& r) {
+  SecretSum sum{.products = {{Bases::kH, &r}}, .choices = {}};
   for (std::size_t k = 0; k < u.size(); ++k) {
-    sum.add(SecretPoint::product(u[k], bases.points()[Bases::g(k)]));
+    sum.products.push_back({Bases::g(k), &u[k]});
   }
-  return sum.declassify();
+  return sum;
+}
+
+SecretSum bits_commitment(ByteView secret_bits, const SecretScalar& r) {
+  SecretSum sum{.products = {{Bases::kH, &r}}, .choices = {}};
+  for (std::size_t k = 0; k < secret_bits.size(); ++k) {
+    sum.choices.push_back({.base = Bases::g(k), .weight = 1, .bit = &secret_bits[k]});
+  }
+  return sum;
+}
+
+Point commit(const Bases& bases, std::span<const SecretScalar> u, const SecretScalar& r) {
+  const SecretSum sum = commitment(u, r);
+  return SodiumMultiplier().sums(bases, {&sum, 1}).front();
 }
 
 Point commit_bits(const Bases& bases, ByteView secret_bits, const SecretScalar& r) {
-  PSEPHOS_CHECK(Bases::g(secret_bits.size()) <= bases.points().size());
-  SecretPoint sum = SecretPoint::product(r, bases.points()[Bases::kH]);
-  for (std::size_t k = 0; k < secret_bits.size(); ++k) {
-    sum.add_selected(secret_bits[k], bases.points()[Bases::g(k)]);
-  }
-  return sum.declassify();
+  const SecretSum sum = bits_commitment(secret_bits, r);
+  return SodiumMultiplier().sums(bases, {&sum, 1}).front();
 }
 
 }  // namespace psephos::crypto

@@ -116,13 +116,16 @@ TEST(BallotProver, PsephosValid) {
     EXPECT_EQ(joint_secret * Point::base(), context.joint_key());
 
     const Field random = item["random"];
-    BallotNonces nonces{.r_B = secret(random["r_B"].hex()),
-                        .r_A = secret(random["r_A"].hex()),
-                        .r_C = secret(random["r_C"].hex()),
-                        .r_D = secret(random["r_D"].hex()),
-                        .rho = secret(random["rho"].hex()),
-                        .k = secret(random["k"].hex()),
-                        .a = secrets(random["a"])};
+    const auto read_nonces = [&random] {
+      return BallotNonces{.r_B = secret(random["r_B"].hex()),
+                          .r_A = secret(random["r_A"].hex()),
+                          .r_C = secret(random["r_C"].hex()),
+                          .r_D = secret(random["r_D"].hex()),
+                          .rho = secret(random["rho"].hex()),
+                          .k = secret(random["k"].hex()),
+                          .a = secrets(random["a"])};
+    };
+    BallotNonces nonces = read_nonces();
     const Bytes ciphertexts = item["ciphertexts"].hex();
     Reader ciphertexts_in(ciphertexts);
     const std::vector<std::uint32_t> votes = integers(item["votes"]);
@@ -175,6 +178,10 @@ TEST(BallotProver, PsephosValid) {
     const BallotProof proof =
         prove_with_nonces_for_testing(context, opening, bits, sk, std::move(nonces)).value();
     EXPECT_EQ(hex(encoded(proof)), item["proof"].str());
+    EXPECT_EQ(encoded(prove_with_nonces_for_testing(context, opening, bits, sk, read_nonces(),
+                                                    TableMultiplier(*context.bases))
+                          .value()),
+              encoded(proof));
     expect_parts(item["parts"], proof);
     expect_challenges(item, context, opening, proof);
     EXPECT_TRUE(
@@ -297,6 +304,43 @@ TEST(BallotProver, RandomFormsRoundTrip) {
     EXPECT_EQ(
         judge(context, encoded(election.pk), opening.ballot.sequence, ciphertexts, proof_bytes),
         std::vector<std::string>{});
+  }
+}
+
+// The same random bytes give the same ballot, whatever computes it.
+TEST(BallotProver, MultipliersAgree) {
+  test::SeededRandom random;
+  for (std::size_t i = 0; i < test::iterations(10); ++i) {
+    const std::vector<ContestRule> contests = random_contests(random);
+    const Election election = make_election(contests, random);
+    const std::vector<std::uint32_t> votes = random_votes(contests, random);
+    const TableMultiplier tables(*election.context.bases);
+    const SodiumMultiplier sodium;
+    const std::uint64_t seed = random.below(1000);
+    const auto ballot = [&](const Multiplier& multiplier) {
+      test::SeededRandom same(seed);
+      const BallotOpening opening =
+          encrypt(election.context, election.pk, 1, SecretVotes(votes), same, multiplier).value();
+      const BallotProof proof =
+          prove(election.context, opening, election.sk, same, multiplier).value();
+      return Writer().raw(encode_all(opening.ballot.ciphertexts)).raw(encoded(proof)).bytes();
+    };
+    EXPECT_EQ(hex(ballot(tables)), hex(ballot(sodium)));
+  }
+}
+
+TEST(BallotProver, AnotherCredentialsKeyIsRefusedByEveryMultiplier) {
+  test::SeededRandom random;
+  const std::vector<ContestRule> contests = random_contests(random);
+  const Election election = make_election(contests, random);
+  const BallotOpening opening = random_ballot(election, random);
+  const SecretScalar other = SecretScalar::random(random);
+  const TableMultiplier tables(*election.context.bases);
+  const SodiumMultiplier sodium;
+  for (const Multiplier* multiplier : std::initializer_list<const Multiplier*>{&tables, &sodium}) {
+    const auto proof = prove(election.context, opening, other, random, *multiplier);
+    ASSERT_FALSE(proof.has_value());
+    EXPECT_EQ(proof.error().code, Errc::misuse);
   }
 }
 

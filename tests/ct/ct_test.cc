@@ -21,6 +21,7 @@
 #include "psephos/crypto/ballot_prover.h"
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/hash.h"
+#include "psephos/crypto/multiplier.h"
 #include "psephos/crypto/pedersen.h"
 #include "psephos/crypto/polynomial.h"
 #include "psephos/crypto/sealed_box_secret.h"
@@ -121,11 +122,20 @@ void shares() {
   expect(!open(sealed, x, as_bytes("another")).has_value());
 }
 
-void ballots() {
+void ballots(const Multiplier& multiplier, const BallotContext& context) {
   PoisonedRandom random;
+  const SecretScalar sk = poisoned_scalar(0);
+  for (const auto& votes : {std::vector<std::uint32_t>{0, 1, 0, 4, 3}, {1, 0, 0, 0, 2}}) {
+    const BallotOpening opening =
+        encrypt(context, multiply_base(sk), 0, poisoned_votes(votes), random, multiplier).value();
+    const BallotProof proof = prove(context, opening, sk, random, multiplier).value();
+    expect(failing_checks(context, opening.ballot, proof, IndividualEvaluator()).empty());
+  }
+}
+
+void ballots() {
   const std::vector<ContestRule> contests = {{.options = 3, .range = 1, .min = 1, .max = 1},
                                              {.options = 2, .range = 5, .min = 2, .max = 7}};
-  const SecretScalar sk = poisoned_scalar(0);
   BallotContext context{.election_id = {},
                         .style = 1,
                         .form = BallotForm::compile(contests).value(),
@@ -134,12 +144,28 @@ void ballots() {
       std::make_shared<const Bases>(multiply_base(poisoned_scalar(0)), context.form.num_bits());
   expect(to_bits(context.form, poisoned_votes({0, 1, 0, 4, 3})).has_value());
   expect(!to_bits(context.form, poisoned_votes({0, 1, 1, 4, 3})).has_value());
-  for (const auto& votes : {std::vector<std::uint32_t>{0, 1, 0, 4, 3}, {1, 0, 0, 0, 2}}) {
-    const BallotOpening opening =
-        encrypt(context, multiply_base(sk), 0, poisoned_votes(votes), random).value();
-    const BallotProof proof = prove(context, opening, sk, random).value();
-    expect(failing_checks(context, opening.ballot, proof, IndividualEvaluator()).empty());
-  }
+  ballots(SodiumMultiplier(), context);
+  ballots(TableMultiplier(*context.bases), context);
+}
+
+// What libsodium is not asked for: secret sums that are the identity, scalars that are zero.
+void table_edges() {
+  const Bases bases(Point::base(), 1);
+  const TableMultiplier tables(bases);
+  const SecretScalar zero;
+  poison(zero.expose_secret());
+  const SecretScalar some = poisoned_scalar(0);
+  const SecretScalar minus = SecretScalar() - some;
+  Bytes bits = {0, 1};
+  poison(std::span(bits));
+  const std::vector<SecretSum> sums = {
+      {.products = {{Bases::kH, &zero}}, .choices = {{Bases::kG, 0xffffffff, bits.data()}}},
+      {.products = {{Bases::kG, &some}, {Bases::kK, &minus}}, .choices = {}},
+      {.products = {{Bases::kG, &zero}}, .choices = {{Bases::kG, 9, &bits[1]}}}};
+  const std::vector<Point> points = tables.sums(bases, sums);
+  expect(points[0].is_identity());
+  expect(points[1].is_identity());
+  expect(points[2] == Scalar::from_u64(9) * Point::base());
 }
 
 // Must be reported: a branch and an index that depend on a secret.
@@ -164,6 +190,7 @@ int run_all() {
   proofs();
   shares();
   ballots();
+  table_edges();
   std::puts("no branch and no address depended on a secret, if valgrind reported none");
   return 0;
 }

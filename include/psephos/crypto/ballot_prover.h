@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "psephos/crypto/ballot_proof.h"
+#include "psephos/crypto/multiplier.h"
 #include "psephos/crypto/secret_scalar.h"
 #include "psephos/secret.h"
 
@@ -46,10 +47,12 @@ struct BallotOpening {
   std::vector<SecretScalar> r;  // N
 };
 
-// encrypt draws fresh randomness and encrypts the votes. Errc::misuse if they break the rules.
+// encrypt draws fresh randomness and encrypts the votes. Errc::misuse if they break the rules. Here
+// and below the result does not depend on the multiplier.
 [[nodiscard]] Result<BallotOpening> encrypt(const BallotContext& context, const Point& credential,
                                             std::uint32_t sequence, SecretVotes votes,
-                                            Random& random);
+                                            Random& random,
+                                            const Multiplier& multiplier = SodiumMultiplier());
 
 // BallotNonces is everything random in a proof; drawn fresh by prove, given explicitly only by
 // known-answer tests.
@@ -64,11 +67,10 @@ struct BallotNonces {
 
 // prove makes the proof for an opening under sk, pk = sk·G. The nonces are used up.
 [[nodiscard]] Result<BallotProof> prove(const BallotContext& context, const BallotOpening& opening,
-                                        const SecretScalar& sk, Random& random);
-[[nodiscard]] Result<BallotProof> prove_with_nonces_for_testing(const BallotContext& context,
-                                                                const BallotOpening& opening,
-                                                                const SecretBuffer& bits,
-                                                                const SecretScalar& sk,
-                                                                BallotNonces nonces);
+                                        const SecretScalar& sk, Random& random,
+                                        const Multiplier& multiplier = SodiumMultiplier());
+[[nodiscard]] Result<BallotProof> prove_with_nonces_for_testing(
+    const BallotContext& context, const BallotOpening& opening, const SecretBuffer& bits,
+    const SecretScalar& sk, BallotNonces nonces, const Multiplier& multiplier = SodiumMultiplier());
 
 }  // namespace psephos::crypto

@@ -5,19 +5,25 @@
 
 #include <span>
 
+#include "psephos/crypto/multiplier.h"
 #include "psephos/crypto/relation.h"
 #include "psephos/crypto/secret_scalar.h"
 
 namespace psephos::crypto {
 
-// commit returns Com(u; r). Constant time in u and r, except that a coordinate or r being zero may
-// show: for coordinates uniform modulo q or publicly zero; bits go to commit_bits. u may have at
-// most as many coordinates as there are generators in bases.
+// commitment states Com(u; r), for a Multiplier. Constant time in u and r, except that a coordinate
+// or r being zero may show: for coordinates uniform modulo q or publicly zero; bits go to
+// bits_commitment. Coordinates and r must outlive it.
+[[nodiscard]] SecretSum commitment(std::span<const SecretScalar> u, const SecretScalar& r);
+
+// bits_commitment is commitment for coordinates that are 0 or 1, one byte each. Constant time in
+// them and r.
+[[nodiscard]] SecretSum bits_commitment(ByteView secret_bits, const SecretScalar& r);
+
+// commit and commit_bits compute one by libsodium. There may be at most as many coordinates as
+// there are generators in bases.
 [[nodiscard]] Point commit(const Bases& bases, std::span<const SecretScalar> u,
                            const SecretScalar& r);
-
-// commit_bits is commit for coordinates that are 0 or 1, one byte each. Constant time in them and
-// r.
 [[nodiscard]] Point commit_bits(const Bases& bases, ByteView secret_bits, const SecretScalar& r);
 
 }  // namespace psephos::crypto
