@@ -1,17 +1,21 @@
-// `psephos run`: one command plays all roles of an election, from a manifest and a CSV of plaintext
-// ballots to a complete record. For rehearsals, tests and measurements: no secret of a real
-// election is made this way, since one process holds all of them.
+// `psephos run`: one command plays all roles of an election, from a manifest and plaintext ballots
+// to a complete record. For rehearsals, tests and measurements: no secret of a real election is
+// made this way, since one process holds all of them. With --synthetic the ballots are drawn at
+// random and made as fast as can be.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/box.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/registrar.h"
+#include "psephos/protocol/synthetic.h"
 #include "psephos/protocol/trustee.h"
 #include "psephos/protocol/wallet.h"
 
@@ -30,12 +34,15 @@ struct Options {
   std::string manifest;
   std::string ballots;
   std::string record;
-  std::optional<std::uint64_t> limit;  // of ballots
+  std::optional<std::uint64_t> limit;      // of ballots
+  std::optional<std::uint64_t> synthetic;  // ballots to draw, instead of a file of them
 };
 
-// Ballots are handled this many at a time: one entry bundle, so that memory does not grow with
-// their number.
-constexpr std::size_t kWindow = 256;
+// Ballots are handled so many at a time that memory does not grow with their number: windows of
+// about this many bytes of entries, and of this many ballots.
+constexpr std::size_t kWindowBytes = std::size_t{4} << 20;
+constexpr std::size_t kSmallestWindow = 64;
+constexpr std::size_t kLargestWindow = 2048;
 
 // PlainBallot is a row of the CSV.
 struct PlainBallot {
@@ -169,6 +176,15 @@ class Rehearsal {
   Result<void> open_polls();
   Result<void> vote();
   Result<void> vote_window(const std::vector<PlainBallot>& ballots);
+  Result<void> vote_synthetic();
+  Result<void> vote_synthetic_window(const protocol::SyntheticVoters& voters, std::size_t count);
+  // log_issuances takes those of a window: [ballot][registrar]. They are in the logs, durably,
+  // after.
+  Result<void> log_issuances(std::span<const std::vector<protocol::Issuance>> issuances);
+  // cast puts a window's ballots into the box; place(i) is what an error calls the i-th.
+  Result<void> cast(std::span<const Bytes> ballots,
+                    const std::function<std::string(std::size_t)>& place);
+  void recount(std::uint32_t style, std::span<const std::uint32_t> votes);
   Result<void> count();
   // compare_recount: the decrypted totals are those of the plaintext ballots.
   Result<void> compare_recount() const;
@@ -196,6 +212,7 @@ class Rehearsal {
   std::optional<protocol::Box> box_;
   std::optional<protocol::LogWriter> main_writer_;
   std::optional<protocol::MainLog> main_log_;
+  std::size_t window_ = 0;
   std::uint64_t num_rows_ = 0;     // ballots to take
   std::uint64_t num_ballots_ = 0;  // taken
   // The recount of the plaintext ballots: [style][option of the style].
@@ -221,10 +238,22 @@ Result<void> Rehearsal::say(const Message& message) {
 Result<void> Rehearsal::prepare() {
   PSEPHOS_TRY(manifest_, read_manifest(options_.manifest));
   PSEPHOS_CHECK_OK(require_no_witnesses(options_.manifest, *manifest_));
-  for (const protocol::BallotStyle& style : manifest_->styles) {
-    recount_.emplace_back(style.form.num_options());
+  std::size_t entry_size = 0;
+  for (std::uint32_t s = 0; s < manifest_->num_styles(); ++s) {
+    recount_.emplace_back(manifest_->styles[s].form.num_options());
+    entry_size = std::max(entry_size, manifest_->ballot_entry_size(s));
   }
-  return {};
+  window_ = std::clamp(kWindowBytes / entry_size, kSmallestWindow, kLargestWindow);
+  if (options_.synthetic.has_value()) {
+    num_rows_ = *options_.synthetic;
+    if (num_rows_ > manifest_->voters) {
+      return fail(Errc::misuse, "--synthetic " + std::to_string(num_rows_) +
+                                    ": the manifest has only " + std::to_string(manifest_->voters) +
+                                    " voters");
+    }
+    return {};
+  }
+  return read_ballots();
 }
 
 Result<void> Rehearsal::read_ballots() {
@@ -232,7 +261,7 @@ Result<void> Rehearsal::read_ballots() {
   const std::uint64_t limit = options_.limit.value_or(std::numeric_limits<std::uint64_t>::max());
   while (num_rows_ < limit) {
     PSEPHOS_TRY(const auto ballots,
-                source.next(std::min<std::uint64_t>(kWindow, limit - num_rows_)));
+                source.next(std::min<std::uint64_t>(window_, limit - num_rows_)));
     if (ballots.empty()) {
       break;
     }
@@ -291,8 +320,11 @@ Result<void> Rehearsal::ceremony() {
 Result<void> Rehearsal::open_polls() {
   std::vector<crypto::Ed25519PublicKey> registrar_logs;
   for (std::uint32_t r = 0; r < manifest_->num_registrars(); ++r) {
-    PSEPHOS_TRY(protocol::Registrar registrar,
-                protocol::Registrar::create(*manifest_, r, context_.random, executor_));
+    PSEPHOS_TRY(
+        protocol::Registrar registrar,
+        protocol::Registrar::create(
+            *manifest_, r, context_.random, executor_,
+            options_.synthetic.has_value() ? crypto::RsaPrimes::three : crypto::RsaPrimes::two));
     registrar_logs.push_back(registrar.log_key());
     for (const Message& message : registrar.credential_keys(*manifest_)) {
       PSEPHOS_CHECK_OK(say(message));
@@ -363,21 +395,16 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     return {};
   };
   PSEPHOS_CHECK_OK(each(enrol));
-  // The registrars' logs are durable before any answer is used.
-  for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
-    for (const Voter& voter : voters) {
-      if (!voter.answers[r].issuance.has_value()) {
-        continue;
-      }
-      if (auto taken = issued_[r].append(*voter.answers[r].issuance); !taken.has_value()) {
-        return std::unexpected(protocol::to_error(taken.error()));
-      }
-      PSEPHOS_CHECK_OK(roll_writers_[r].append(voter.answers[r].issuance->encode()));
+  std::vector<std::vector<protocol::Issuance>> issuances(voters.size());
+  for (std::size_t i = 0; i < voters.size(); ++i) {
+    for (const auto& answer : voters[i].answers) {
+      PSEPHOS_CHECK(answer.issuance.has_value());  // every voter of a run is new
+      issuances[i].push_back(*answer.issuance);
     }
-    PSEPHOS_CHECK_OK(roll_writers_[r].publish());
   }
+  PSEPHOS_CHECK_OK(log_issuances(issuances));  // durable before any answer is used
   std::vector<std::vector<std::uint32_t>> plain(ballots.size());
-  const auto cast = [&](std::size_t i) -> Result<void> {
+  const auto encrypt = [&](std::size_t i) -> Result<void> {
     protocol::Wallet& wallet = *voters[i].wallet;
     for (const auto& answer : voters[i].answers) {
       PSEPHOS_CHECK_OK(wallet.receive(election, answer.response));
@@ -388,26 +415,86 @@ Result<void> Rehearsal::vote_window(const std::vector<PlainBallot>& ballots) {
     PSEPHOS_TRY(voters[i].entry, wallet.cast(election, context_.random));
     return {};
   };
-  PSEPHOS_CHECK_OK(each(cast));
+  PSEPHOS_CHECK_OK(each(encrypt));
+  std::vector<Bytes> entries;
+  entries.reserve(voters.size());
   for (std::size_t i = 0; i < ballots.size(); ++i) {
-    auto& totals = recount_[ballots[i].style];
-    for (std::size_t option = 0; option < totals.size(); ++option) {
-      totals[option] += plain[i][option];
-    }
+    recount(ballots[i].style, plain[i]);
+    entries.push_back(std::move(voters[i].entry));
   }
+  return cast(entries, [&](std::size_t i) { return ballots[i].place; });
+}
 
-  std::vector<Bytes> batch;
-  batch.reserve(voters.size());
-  for (Voter& voter : voters) {
-    batch.push_back(std::move(voter.entry));
+Result<void> Rehearsal::log_issuances(std::span<const std::vector<protocol::Issuance>> issuances) {
+  for (std::uint32_t r = 0; r < registrars_.size(); ++r) {
+    for (const std::vector<protocol::Issuance>& of_voter : issuances) {
+      if (auto taken = issued_[r].append(of_voter[r]); !taken.has_value()) {
+        return std::unexpected(protocol::to_error(taken.error()));
+      }
+      PSEPHOS_CHECK_OK(roll_writers_[r].append(of_voter[r].encode()));
+    }
+    PSEPHOS_CHECK_OK(roll_writers_[r].publish());
   }
-  PSEPHOS_TRY(const auto outcomes, box_->accept(batch, executor_, context_.random));
+  return {};
+}
+
+Result<void> Rehearsal::cast(std::span<const Bytes> ballots,
+                             const std::function<std::string(std::size_t)>& place) {
+  PSEPHOS_TRY(const auto outcomes, box_->accept(ballots, executor_, context_.random));
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (!outcomes[i].has_value()) {
-      return within(ballots[i].place, protocol::to_error(outcomes[i].error()));
+      return within(place(i), protocol::to_error(outcomes[i].error()));
     }
   }
   num_ballots_ += ballots.size();
+  return {};
+}
+
+void Rehearsal::recount(std::uint32_t style, std::span<const std::uint32_t> votes) {
+  for (std::size_t option = 0; option < votes.size(); ++option) {
+    recount_[style][option] += votes[option];
+  }
+}
+
+Result<void> Rehearsal::vote_synthetic_window(const protocol::SyntheticVoters& voters,
+                                              std::size_t count) {
+  struct Made {
+    std::uint32_t style = 0;
+    std::vector<std::uint32_t> plain;
+    Result<protocol::SyntheticVoters::Vote> vote = fail(Errc::misuse, "not made");
+  };
+  std::vector<Made> made(count);
+  const auto place = [&](std::size_t i) {
+    return "ballot " + std::to_string(num_ballots_ + i + 1);
+  };
+  executor_.run(count, [&](std::size_t i) {
+    made[i].style = static_cast<std::uint32_t>(context_.random.below(manifest_->num_styles()));
+    auto votes = protocol::random_votes(manifest_->styles[made[i].style].form, context_.random);
+    made[i].plain.assign(votes.expose_secret().begin(), votes.expose_secret().end());
+    made[i].vote = voters.vote(place(i), made[i].style, std::move(votes), context_.random);
+  });
+  std::vector<std::vector<protocol::Issuance>> issuances;
+  std::vector<Bytes> ballots;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!made[i].vote.has_value()) {
+      return within(place(i), made[i].vote.error());
+    }
+    recount(made[i].style, made[i].plain);
+    issuances.push_back(std::move(made[i].vote->issuances));
+    ballots.push_back(std::move(made[i].vote->ballot));
+  }
+  PSEPHOS_CHECK_OK(log_issuances(issuances));
+  return cast(ballots, place);
+}
+
+Result<void> Rehearsal::vote_synthetic() {
+  const protocol::SyntheticVoters voters(main_log_->election(), registrars_);
+  ProgressLine progress("voting");
+  while (num_ballots_ < num_rows_) {
+    PSEPHOS_CHECK_OK(
+        vote_synthetic_window(voters, std::min<std::uint64_t>(window_, num_rows_ - num_ballots_)));
+    progress.update(num_ballots_, num_rows_);
+  }
   return {};
 }
 
@@ -416,7 +503,7 @@ Result<void> Rehearsal::vote() {
   ProgressLine progress("voting");
   while (num_ballots_ < num_rows_) {
     PSEPHOS_TRY(const auto ballots,
-                source.next(std::min<std::uint64_t>(kWindow, num_rows_ - num_ballots_)));
+                source.next(std::min<std::uint64_t>(window_, num_rows_ - num_ballots_)));
     if (ballots.empty()) {
       return fail(Errc::environment, options_.ballots + ": became shorter while it was read");
     }
@@ -544,12 +631,14 @@ void Rehearsal::print_summary() const {
 
 Result<int> Rehearsal::run() {
   PSEPHOS_CHECK_OK(prepare());
-  PSEPHOS_CHECK_OK(read_ballots());
   watch_.lap();
   PSEPHOS_CHECK_OK(ceremony());
   PSEPHOS_CHECK_OK(open_polls());
   laps_.push_back({"setup", "key ceremony, registrars' keys, opening", watch_.lap()});
-  PSEPHOS_CHECK_OK(vote());
+  PSEPHOS_CHECK_OK(options_.synthetic.has_value() ? vote_synthetic() : vote());
+  // What was kept to judge the next ballot; the audit makes its own.
+  box_.reset();
+  issued_.clear();
   laps_.push_back({"voting",
                    "enrolment, encryption, box (" + std::to_string(num_ballots_) + " ballots)",
                    watch_.lap()});
@@ -566,30 +655,52 @@ Result<int> Rehearsal::run() {
 void add_run(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
-      "run", "Rehearse a whole election: play all roles, from a manifest and a CSV of ballots");
+      "run", "Rehearse a whole election: play all roles, from a manifest and ballots");
+  const auto number = [](const std::string& text) {
+    const bool good = text.find_first_not_of("0123456789") == std::string::npos &&
+                      text.find_first_not_of('0') != std::string::npos;
+    return good ? "" : "must be a number, 1 or more";
+  };
   command->add_option("MANIFEST", options->manifest, "the manifest")->required();
+  command->add_option(
+      "BALLOTS", options->ballots,
+      "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty;\n"
+      "and a column `style` with each ballot's style, if there are several.\n"
+      "Not with --synthetic");
+  CLI::Option* record_option =
+      command
+          ->add_option("RECORD", options->record, "directory to make the record in; new or empty")
+          ->required();
+  CLI::Option* limit =
+      command->add_option("--limit", options->limit, "take only so many ballots from the CSV")
+          ->type_name("N")
+          ->check(number);
+  // The word after MANIFEST is taken for BALLOTS first: RECORD is asked for only when the options
+  // are known.
   command
-      ->add_option(
-          "BALLOTS", options->ballots,
-          "CSV with a column per contest, named by its id: `7`, `1|4|9`, `3:5|8:2` or empty;\n"
-          "and a column `style` with each ballot's style, if there are several")
-      ->required();
-  command->add_option("RECORD", options->record, "directory to make the record in; new or empty")
-      ->required();
-  command->add_option("--limit", options->limit, "take only so many ballots from the CSV")
+      ->add_option("--synthetic", options->synthetic,
+                   "draw N ballots at random instead of reading them, and make them fast:\n"
+                   "to measure with")
       ->type_name("N")
-      ->check([](const std::string& text) {
-        const bool good = text.find_first_not_of("0123456789") == std::string::npos &&
-                          text.find_first_not_of('0') != std::string::npos;
-        return good ? "" : "must be a number, 1 or more";
-      });
+      ->check(number)
+      ->excludes(limit)
+      ->each([record_option](const std::string&) { record_option->required(false); });
   command->footer(
       "All keys are made in memory and gone at the end: for rehearsals, tests and measurements. A\n"
       "record made role by role has the same form. All ballots are read and judged first; RECORD\n"
       "appears when it is complete.\n"
       "Example: psephos run examples/ballina2015/manifest.json examples/ballina2015/ballots.csv "
-      "out");
+      "out\n"
+      "         psephos run manifest.json --synthetic 100000 out");
   bind(*command, context, [options, &context]() -> Result<int> {
+    if (options->synthetic.has_value()) {
+      if (options->ballots.empty() || !options->record.empty()) {
+        return fail(Errc::misuse, options->ballots.empty()
+                                      ? "RECORD is required"
+                                      : "--synthetic draws the ballots itself: leave out BALLOTS");
+      }
+      options->record = std::exchange(options->ballots, {});
+    }
     PSEPHOS_TRY(const fs::path record, new_directory(options->record));
     Building building(record);
     return Rehearsal(context, *options, building).run();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "psephos/crypto/blind_rsa_client.h"
+
 #include "crypto/openssl.h"
 
 namespace psephos::crypto {
@@ -105,16 +107,21 @@ RsaSecretKey::RsaSecretKey(RsaSecretKey&&) noexcept = default;
 RsaSecretKey& RsaSecretKey::operator=(RsaSecretKey&&) noexcept = default;
 RsaSecretKey::~RsaSecretKey() = default;
 
-Result<RsaSecretKey> RsaSecretKey::generate(std::size_t modulus_bits) {
+Result<RsaSecretKey> RsaSecretKey::generate(std::size_t modulus_bits, RsaPrimes primes) {
   if (modulus_bits != 2048 && modulus_bits != 3072 && modulus_bits != 4096) {
     return fail(Errc::misuse,
                 "RSA keys have 2048, 3072 or 4096 bits, not " + std::to_string(modulus_bits));
   }
   const ErrorScope errors;
-  EvpKey key(EVP_RSA_gen(modulus_bits));
-  if (key == nullptr) {
+  const EvpKeyContext context(allocated(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr)));
+  EVP_PKEY* generated = nullptr;
+  if (EVP_PKEY_keygen_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), static_cast<int>(modulus_bits)) != 1 ||
+      EVP_PKEY_CTX_set_rsa_keygen_primes(context.get(), primes == RsaPrimes::two ? 2 : 3) != 1 ||
+      EVP_PKEY_generate(context.get(), &generated) != 1) {
     return openssl_failed("generate an RSA key");
   }
+  EvpKey key(generated);
   PSEPHOS_TRY(RsaPublicKey public_key, public_half(key.get()));
   return RsaSecretKey(std::make_unique<Impl>(std::move(key)), std::move(public_key));
 }
@@ -190,26 +197,38 @@ Result<RsaSecretKey> RsaSecretKey::from_numbers_for_testing(ByteView n, ByteView
   return RsaSecretKey(std::make_unique<Impl>(std::move(key)), std::move(public_key));
 }
 
-Result<Bytes> RsaSecretKey::blind_sign(ByteView blinded_message) const {
-  const ErrorScope errors;
-  PSEPHOS_CHECK_OK(check_blinded_message(public_key_, blinded_message));
+Result<Bytes> RsaSecretKey::private_operation(ByteView m) const {
   const EvpKeyContext context(allocated(EVP_PKEY_CTX_new(impl_->evp.get(), nullptr)));
   Bytes signature(public_key_.modulus_bytes());
   std::size_t size = signature.size();
   if (EVP_PKEY_sign_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_NO_PADDING) != 1 ||
-      EVP_PKEY_sign(context.get(), signature.data(), &size, blinded_message.data(),
-                    blinded_message.size()) != 1 ||
+      EVP_PKEY_sign(context.get(), signature.data(), &size, m.data(), m.size()) != 1 ||
       size != signature.size()) {
-    return openssl_failed("sign a blinded message");
+    return openssl_failed("sign a message");
   }
   PSEPHOS_TRY(const Bytes check, public_operation(public_key_, signature));
-  if (!equal(check, blinded_message)) {
+  if (!equal(check, m)) {
     wipe(signature);
     return fail(Errc::environment,
                 "a fault in the RSA computation; the signature is withheld, check the machine");
   }
   return signature;
+}
+
+Result<Bytes> RsaSecretKey::blind_sign(ByteView blinded_message) const {
+  const ErrorScope errors;
+  PSEPHOS_CHECK_OK(check_blinded_message(public_key_, blinded_message));
+  return private_operation(blinded_message);
+}
+
+Result<Bytes> RsaSecretKey::sign(BlindRsaVariant variant, ByteView input_message,
+                                 Random& random) const {
+  const ErrorScope errors;
+  Bytes salt(salt_size_bytes(variant));
+  random.fill(salt);
+  PSEPHOS_TRY(const Bytes encoded, pss_encode(input_message, salt, public_key_.modulus_bits()));
+  return private_operation(encoded);
 }
 
 }  // namespace psephos::crypto

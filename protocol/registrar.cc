@@ -1,8 +1,10 @@
 #include "psephos/protocol/registrar.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/hmac.h"
 #include "psephos/protocol/main_log.h"
@@ -28,14 +30,14 @@ bool same_code(std::string_view a, std::string_view b) {
 }  // namespace
 
 Result<Registrar> Registrar::create(const Manifest& manifest, std::uint32_t index, Random& random,
-                                    Executor& executor) {
+                                    Executor& executor, crypto::RsaPrimes primes) {
   if (index >= manifest.num_registrars()) {
     return fail(Errc::misuse, "registrar " + std::to_string(index) + ": the manifest lists only " +
                                   std::to_string(manifest.num_registrars()));
   }
   std::vector<std::optional<Result<crypto::RsaSecretKey>>> generated(manifest.num_styles());
   executor.run(generated.size(), [&](std::size_t style) {
-    generated[style].emplace(crypto::RsaSecretKey::generate(manifest.rsa_bits));
+    generated[style].emplace(crypto::RsaSecretKey::generate(manifest.rsa_bits, primes));
   });
   std::vector<crypto::RsaSecretKey> keys;
   keys.reserve(generated.size());
@@ -176,6 +178,31 @@ Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll&
                              .registrar = index_,
                              .style = request.style,
                              .blind_signature = std::move(signature)}};
+}
+
+Result<Registrar::OwnCredential> Registrar::issue_own(const Election& election,
+                                                      std::string_view voter, std::uint32_t style,
+                                                      const crypto::Point& pk,
+                                                      Random& random) const {
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
+  if (style >= keys_.size()) {
+    return fail(Errc::misuse, "style " + std::to_string(style) + ": the election has only " +
+                                  std::to_string(keys_.size()));
+  }
+  constexpr auto kVariant = crypto::BlindRsaVariant::sha384_pss_randomized;
+  OwnCredential own{.issuance = {.pseudonym = pseudonym(election.id(), voter),
+                                 .style = style,
+                                 .blinded_digest = {}},
+                    .signature = {}};
+  random.fill(own.issuance.blinded_digest);
+  const Bytes input =
+      crypto::prepare(kVariant, credential_message(election.id(), style, pk), random);
+  std::ranges::copy(ByteView(input).first(own.signature.prefix.size()),
+                    own.signature.prefix.begin());
+  PSEPHOS_TRY(own.signature.signature, keys_[style].sign(kVariant, input, random));
+  return own;
 }
 
 std::vector<std::string> Registrar::compare_roll(const Election& election, const Roll& roll,

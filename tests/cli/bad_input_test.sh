@@ -185,6 +185,7 @@ commands=(
   "verify good/record.complete --checkpoint {box.checkpoint}"
   "export {record.complete}"
   "run {manifest.json} {ballots.csv} out/record"
+  "run {manifest.json} --synthetic 2 out/record"
   "authority new --out out/key --password-file {password!other cut}"
   "election tally good/record.closed --key good/authority.key --password-file {password!other cut}"
 )
@@ -292,7 +293,8 @@ attempt "out/same" trustee new good/manifest.json --index 1 --out out/same --car
 for command in "" "nonsense" "trustee" "trustee commit" "trustee comm good/record.new" \
   "trustee commit good/record.new extra --key k --out o" "election add good/record.new --key k" \
   "log show good/record.voted main --from x" "--threads -1 manifest new" "manifest new --nonsense" "--nonsense" \
-  "run good/manifest.json good/ballots.csv out/r --limit 0" "run good/manifest.json good/ballots.csv ."; do
+  "run good/manifest.json good/ballots.csv out/r --limit 0" "run good/manifest.json --synthetic 0 out/r" \
+  "run good/manifest.json good/ballots.csv ."; do
   read -ra arguments <<<"$command"
   attempt "" "${arguments[@]}"
 done

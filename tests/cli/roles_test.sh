@@ -482,6 +482,31 @@ says '"audit": '
 expect 0 verify whole
 [ -z "$(find . -maxdepth 1 -name '.*.new')" ] || fail "a record in the making is left behind"
 
+# Ballots drawn at random: several styles, contests and registrars, blank votes, points.
+expect 0 --json run manifest.json --synthetic 10 drawn
+is_json
+says '"ballots": 10'
+says '"recount_equal": true'
+expect 0 verify drawn
+says "10 ballots"
+expect 0 --threads 1 run --synthetic 1 manifest.json alone
+expect 0 verify alone --check individually
+for wrong in 0 -1 x 1.5 ''; do
+  expect 2 run manifest.json --synthetic "$wrong" wrong
+done
+expect 2 run manifest.json --synthetic 11 wrong
+complains "--synthetic 11: the manifest has only 10 voters"
+expect 2 run manifest.json ballots.csv --synthetic 3 wrong
+complains "leave out BALLOTS"
+expect 2 run manifest.json --synthetic 3
+complains "RECORD is required"
+expect 2 run manifest.json wrong
+complains "RECORD is required"
+expect 2 run manifest.json --synthetic 3 --limit 2 wrong
+expect 2 run manifest.json --synthetic 3 record
+complains "exists already"
+[ ! -e wrong ] || fail "a record of a refused run"
+
 # Two processes do not change one record at the same time.
 exec 9<record
 flock -x 9

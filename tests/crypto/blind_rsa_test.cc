@@ -495,6 +495,32 @@ TEST(BlindRsa, RoundTripOfEveryVariant) {
   }
 }
 
+// What is signed without blinding verifies as what was blinded, for keys of two and of three
+// primes; the salt makes two signatures of one message differ.
+TEST(RsaSecretKey, SignsWithoutBlinding) {
+  test::SeededRandom random;
+  for (const RsaPrimes primes : {RsaPrimes::two, RsaPrimes::three}) {
+    const RsaSecretKey key = must(RsaSecretKey::generate(2048, primes));
+    EXPECT_EQ(key.public_key().modulus_bits(), 2048U);
+    for (const BlindRsaVariant variant : kVariants) {
+      const Bytes input = prepare(variant, as_bytes("message"), random);
+      const Bytes signature = must(key.sign(variant, input, random));
+      EXPECT_TRUE(is_ok(verified(key.public_key(), variant, input, signature)));
+      EXPECT_EQ(signature == must(key.sign(variant, input, random)), salt_size_bytes(variant) == 0);
+      EXPECT_TRUE(fails_with(Errc::rejected, verified(key.public_key(), variant,
+                                                      joined(input, as_bytes("!")), signature)));
+      const BlindedMessage blinded = must(blind(key.public_key(), variant, input, random));
+      EXPECT_TRUE(is_ok(finalize(key.public_key(), variant, input,
+                                 must(key.blind_sign(blinded.blinded_message)), blinded.inverse)));
+    }
+  }
+}
+
+TEST(RsaSecretKey, ThreePrimesCannotBeStored) {
+  const RsaSecretKey key = must(RsaSecretKey::generate(2048, RsaPrimes::three));
+  EXPECT_TRUE(fails_with(Errc::malformed, RsaSecretKey::decode(must(key.encode()))));
+}
+
 TEST(BlindRsa, AnyChangeIsRejected) {
   test::SeededRandom random;
   const RsaPublicKey& key = key_2048().public_key();

@@ -9,6 +9,7 @@
 
 #include "psephos/crypto/blind_rsa_signer.h"
 #include "psephos/crypto/note_signer.h"
+#include "psephos/protocol/ballot.h"
 #include "psephos/protocol/executor.h"
 #include "psephos/protocol/issuance.h"
 #include "psephos/protocol/message.h"
@@ -29,7 +30,8 @@ class Registrar {
   // create makes the log key, the salt key and one RSA key per style, for one election; the
   // executor spreads key generation over cores.
   static Result<Registrar> create(const Manifest& manifest, std::uint32_t index, Random& random,
-                                  Executor& executor);
+                                  Executor& executor,
+                                  crypto::RsaPrimes primes = crypto::RsaPrimes::two);
   static Result<Registrar> load(const SecretBuffer& content);
   [[nodiscard]] Result<SecretBuffer> save() const;
 
@@ -63,6 +65,17 @@ class Registrar {
   [[nodiscard]] Result<Answer> issue(const Election& election, const Roll& roll,
                                      const IssuanceState& state,
                                      const EnrolmentRequest& request) const;
+
+  // issue_own makes a voter's credential without blinding, for whoever plays voter and registrar
+  // (synthetic.h). Log entry and signature are distributed as those of issue: what stands for the
+  // digest of a blinded message, a uniform number nobody else sees, is random.
+  struct OwnCredential {
+    Issuance issuance;
+    Credential::Signature signature;
+  };
+  [[nodiscard]] Result<OwnCredential> issue_own(const Election& election, std::string_view voter,
+                                                std::uint32_t style, const crypto::Point& pk,
+                                                Random& random) const;
 
   // compare_roll: every issuance of the log belongs to one voter of the roll and to their style.
   // Returns faults in words; empty: all do.
