@@ -16,6 +16,7 @@ import sys
 FORBIDDEN = {
     r"\bSecret(Scalar|Bytes|Buffer|Votes|Polynomial)\b": True,
     r"\bHedgedNonces\b": True,
+    r"::crypto::ct::|\bTableMultiplier\b": True,
     r"\bcrypto_sign(_ed25519)?(_detached|_(seed_)?keypair)?$": True,
     r"\bcrypto_pwhash": True,
     r"\bEVP_PKEY_sign|\bEVP_DigestSign": False,
