@@ -71,6 +71,7 @@ inline void inverses(std::span<Field> elements) {
     elements[i] = Field::select(zero, Field(), rest * before[i]);
     rest = next;
   }
+  wipe({reinterpret_cast<std::uint8_t*>(before.data()), before.size() * sizeof(Field)});
 }
 
 // decode takes the encoding of an element (RFC 9496 §4.3.1); that it is one has been checked.

@@ -1,9 +1,10 @@
 // GF(2^255 − 19) for secrets: constant time in every value. Five limbs of 51 bits; no branch, no
 // address and no division depends on one. docs/side-channels.md argues it.
 //
-// Products have limbs below 2^51 + 2^14, and take limbs below 2^54. + and − do not carry: the sum
-// of two products, and of two such sums, is below 2^54; a difference is below what is added to plus
-// 2^53, and what it takes away must have limbs of at most those of 4p, about 2^53.
+// How large limbs get: products are below 2^51 + 2^14, and take limbs below 2^54. + and − do not
+// carry. a − b is a + 4p − b limb by limb: b's must be at most those of 4p, just below 2^53, and
+// the result is below a's plus 2^53. So sums of up to four products, differences of two products,
+// and of a sum of two from a product either way, may go into a product.
 #pragma once
 
 #include <cstdint>
