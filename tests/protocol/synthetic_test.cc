@@ -105,7 +105,7 @@ TEST(SyntheticVoters, MakeBallotsThatPassEveryCheck) {
   }
   const SyntheticVoters voters(play.election, play.registrars);
   std::vector<IssuanceState> rolls(2, IssuanceState(*play.manifest));
-  BoxState box(*play.election, 0);
+  BoxState box(*play.manifest, 0);
   for (std::uint64_t i = 0; i < 6; ++i) {
     const std::uint32_t style = i % 2 == 0 ? kBoth : kMayor;
     const auto& form = play.election->ballot_context(style).form;
@@ -120,7 +120,7 @@ TEST(SyntheticVoters, MakeBallotsThatPassEveryCheck) {
     }
     const BoxEntry entry = must(decode_box_entry(vote.ballot, *play.election));
     EXPECT_TRUE(check_box_entry(*play.election, entry, crypto::IndividualEvaluator()).empty());
-    EXPECT_TRUE(box.append(i, entry).has_value());
+    EXPECT_TRUE(box.append(i, credential_use(*play.manifest, entry)).has_value());
   }
 }
 
