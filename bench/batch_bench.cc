@@ -180,7 +180,8 @@ const bool kRegistered = [] {
                                  std::cref(*one.backend));
     benchmark::RegisterBenchmark(("sum" + suffix).c_str(), sum, std::cref(*one.backend))
         ->RangeMultiplier(4)
-        ->Range(1 << 4, 1 << 20);
+        ->Range(1 << 4, 1 << 20)
+        ->Arg(36864);
   }
   for (const Shape& shape : bench::kShapes) {
     const std::string prefix = std::string("ballots/") + shape.name + "/";

@@ -10,31 +10,30 @@
 
 namespace psephos::crypto::vartime {
 
-// Σ over w of (digit(w) − 2^(c−1))·2^(c·w) for windows of c bits, where digit(w) are the c bits
-// from bit c·w on. One word more than any scalar has bits for.
-struct WindowedScalar {
-  std::uint64_t words[6];
-};
-
 // An extended point in working memory takes 24 words, a Niels point 16: whole cache lines.
 inline constexpr std::size_t kSlotWords = 24;
 inline constexpr std::size_t kNielsWords = 16;
 
-// Terms ± scalar·point of a sum.
+// One digit of one term: its magnitude·2, + 1 if it is to be subtracted.
+using Digit = std::uint16_t;
+
+// Terms Σ over w of ± digit(w)·2^(c·w)·point of a sum, for windows of c bits and digits of
+// magnitude up to 2^(c−1).
 struct Terms {
   const std::uint64_t* points;  // kNielsWords each
-  const WindowedScalar* scalars;
-  const std::uint8_t* negative;  // 1: the term is subtracted
+  const Digit* digits;          // all terms' of the first window, then of the next, …
   std::size_t size;
   unsigned window_bits;
   unsigned num_windows;
 };
 
+// Indices past the end of BucketMemory::sorted that may be looked at, to fetch points in advance.
+inline constexpr std::size_t kLookahead = 4;
+
 // Working memory of bucket_sums, for windows of c bits with 2^(c−1) buckets.
 struct BucketMemory {
   std::uint64_t* slots;     // 2^(c−1) + 1
-  std::uint32_t* digits;    // terms
-  std::uint32_t* sorted;    // terms
+  std::uint32_t* sorted;    // terms + kLookahead
   std::uint32_t* starts;    // 2^(c−1) + 2
   std::uint32_t* by_count;  // 2^(c−1)
 };

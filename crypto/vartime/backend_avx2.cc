@@ -9,6 +9,6 @@ bool is_supported() { return __builtin_cpu_supports("avx2") != 0; }
 
 }  // namespace
 
-constinit const Backend kAvx2 = make_backend<Avx2Field>("avx2", is_supported);
+constinit const Backend kAvx2 = make_backend<Avx2Field, Avx2Field>("avx2", is_supported);
 
 }  // namespace psephos::crypto::vartime

@@ -1,5 +1,6 @@
 #include "crypto/vartime/backend_impl.h"
 #include "crypto/vartime/field_ifma.h"
+#include "crypto/vartime/field_pair.h"
 
 namespace psephos::crypto::vartime {
 
@@ -11,6 +12,6 @@ bool is_supported() {
 
 }  // namespace
 
-constinit const Backend kIfma = make_backend<IfmaField>("ifma", is_supported);
+constinit const Backend kIfma = make_backend<IfmaField, Pair<IfmaField>>("ifma", is_supported);
 
 }  // namespace psephos::crypto::vartime

@@ -3,7 +3,6 @@
 
 #include "crypto/vartime/backend.h"
 #include "crypto/vartime/edwards.h"
-#include "crypto/vartime/field_pair.h"
 #include "crypto/vartime/field_portable.h"
 
 namespace psephos::crypto::vartime {
@@ -143,9 +142,9 @@ void add_lanes(const Extended<F>& lanes, ExtendedPoint* result) {
   ExtendedPoint parts[F::kLanes];
   std::uint64_t* places[F::kLanes];
   for (unsigned k = 0; k < F::kLanes; ++k) {
-    places[k] = parts[k].X.l;
+    places[k] = parts[k].y_minus_x.l;
   }
-  F::template store<4>(places, lanes.c);
+  store_points(lanes, places);
   Extended<PortableField> total = load_extended(parts[0]);
   for (unsigned k = 1; k < F::kLanes; ++k) {
     total = add(total, load_extended(parts[k]));
@@ -165,48 +164,33 @@ void sum(const AffinePoint* points, std::size_t size, ExtendedPoint* result) {
     }
     F xy[2];
     F::template load<2>(from, xy);
-    total = add(total, to_niels(xy[0], xy[1]), 0);
+    total = add(total, to_niels(xy[0], xy[1]));
   }
   add_lanes(total, result);
-}
-
-struct Digit {
-  std::uint32_t magnitude;
-  bool negative;
-};
-inline Digit digit_of(const WindowedScalar& scalar, unsigned window, unsigned window_bits) {
-  const unsigned bit = window_bits * window;
-  const unsigned shift = bit % 64;
-  const std::uint64_t low = scalar.words[bit / 64] >> shift;
-  const std::uint64_t high = shift == 0 ? 0 : scalar.words[bit / 64 + 1] << (64 - shift);
-  const std::int32_t half = std::int32_t{1} << (window_bits - 1);
-  const std::int32_t value =
-      static_cast<std::int32_t>((low | high) & ((std::uint64_t{1} << window_bits) - 1)) - half;
-  return {static_cast<std::uint32_t>(value < 0 ? -value : value), value < 0};
 }
 
 // sort_by_digit puts the terms of one window in the order of their digits' magnitudes: those of
 // bucket v are sorted[starts[v]] … sorted[starts[v + 1] − 1], as term·2 + sign. Terms with digit 0
 // are left out.
-inline void sort_by_digit(const Terms& terms, unsigned window, const BucketMemory& memory) {
-  const std::uint32_t half = std::uint32_t{1} << (terms.window_bits - 1);
+inline void sort_by_digit(const Digit* digits, std::size_t size, std::uint32_t half,
+                          const BucketMemory& memory) {
   std::uint32_t* const starts = memory.starts;
   for (std::uint32_t v = 0; v < half + 2; ++v) {
     starts[v] = 0;
   }
-  for (std::size_t i = 0; i < terms.size; ++i) {
-    const Digit digit = digit_of(terms.scalars[i], window, terms.window_bits);
-    const bool minus = digit.negative != (terms.negative[i] != 0);
-    memory.digits[i] = digit.magnitude << 1 | std::uint32_t{minus};
-    ++starts[digit.magnitude];
+  for (std::size_t i = 0; i < size; ++i) {
+    ++starts[digits[i] >> 1];
   }
   // Each becomes the end of its bucket, and, counted down, the start.
   starts[0] = 0;
   for (std::uint32_t v = 1; v < half + 2; ++v) {
     starts[v] += starts[v - 1];
   }
-  for (std::size_t i = terms.size; i-- > 0;) {
-    const std::uint32_t digit = memory.digits[i];
+  for (std::size_t k = 0; k < kLookahead; ++k) {
+    memory.sorted[starts[half] + k] = 0;
+  }
+  for (std::size_t i = size; i-- > 0;) {
+    const std::uint32_t digit = digits[i];
     if (digit >> 1 != 0) {
       memory.sorted[--starts[digit >> 1]] = static_cast<std::uint32_t>(i) << 1 | (digit & 1);
     }
@@ -237,55 +221,81 @@ inline void sort_by_count(const BucketMemory& memory, std::uint32_t half) {
   }
 }
 
+// One bucket in each lane.
+template <class F>
+class Buckets {
+ public:
+  static constexpr unsigned kLanes = F::kLanes;
+
+  Buckets(const Terms& terms, const BucketMemory& memory, const std::uint32_t* buckets)
+      : points_(terms.points) {
+    for (unsigned k = 0; k < kLanes; ++k) {
+      const std::uint32_t v = buckets[k];
+      next_[k] = memory.sorted + memory.starts[v];
+      end_[k] = memory.sorted + memory.starts[v + 1];
+      const auto count = static_cast<std::size_t>(end_[k] - next_[k]);
+      most_ = count > most_ ? count : most_;
+    }
+  }
+  [[nodiscard]] std::size_t most() const { return most_; }
+  // next is the next point of each bucket, nothing where there is none left.
+  PSEPHOS_LANES Niels<F> next() {
+    static constexpr std::uint64_t kNothing[kNielsWords] = {1, 0, 0, 0, 0, 1};  // y + x = y − x = 1
+    const std::uint64_t* from[kLanes];
+    Mask minus = 0;
+#pragma GCC unroll 8
+    for (unsigned k = 0; k < kLanes; ++k) {
+      const bool is_there = next_[k] < end_[k];
+      const std::uint32_t term = *next_[k];
+      const std::uint64_t* const soon =
+          points_ + std::size_t{next_[k][kLookahead - 1] >> 1} * kNielsWords;
+      from[k] = is_there ? points_ + std::size_t{term >> 1} * kNielsWords : kNothing;
+      minus |= (term & std::uint32_t{is_there}) << k;
+      next_[k] += std::size_t{is_there};
+      __builtin_prefetch(soon);
+      __builtin_prefetch(soon + kNielsWords / 2);
+    }
+    F fields[3];
+    F::template load<3>(from, fields);
+    return negative_where(minus, Niels<F>{fields[0], fields[1], fields[2]});
+  }
+
+ private:
+  const std::uint64_t* points_;
+  const std::uint32_t* next_[kLanes];
+  const std::uint32_t* end_[kLanes];
+  std::size_t most_ = 0;
+};
+
 // Lane k works on every kLanes-th bucket in the order of their counts: its sum stays in registers.
 template <class F>
 void fill_buckets(const Terms& terms, const BucketMemory& memory, std::uint32_t half) {
   constexpr unsigned kLanes = F::kLanes;
-  static constexpr std::uint64_t kNothing[kNielsWords] = {1, 0, 0, 0, 0, 1};  // y + x = y − x = 1
   for (std::uint32_t at = 0; at < half; at += kLanes) {
-    const std::uint32_t* next[kLanes];
-    const std::uint32_t* end[kLanes];
-    std::uint64_t* slot[kLanes];
-    std::size_t most = 0;
+    Buckets<F> buckets(terms, memory, memory.by_count + at);
+    Extended<F> sums = to_extended(buckets.next());
+    for (std::size_t i = 1; i < buckets.most(); ++i) {
+      sums = add(sums, buckets.next());
+    }
+    std::uint64_t* slots[kLanes];
     for (unsigned k = 0; k < kLanes; ++k) {
-      const std::uint32_t v = memory.by_count[at + k];
-      next[k] = memory.sorted + memory.starts[v];
-      end[k] = memory.sorted + memory.starts[v + 1];
-      slot[k] = memory.slots + v * kSlotWords;
-      const auto count = static_cast<std::size_t>(end[k] - next[k]);
-      most = count > most ? count : most;
+      slots[k] = memory.slots + memory.by_count[at + k] * kSlotWords;
     }
-    Extended<F> bucket = Extended<F>::identity();
-    for (std::size_t i = 0; i < most; ++i) {
-      const std::uint64_t* from[kLanes];
-      Mask minus = 0;
-      for (unsigned k = 0; k < kLanes; ++k) {
-        from[k] = kNothing;
-        if (next[k] < end[k]) {
-          const std::uint32_t term = *next[k]++;
-          from[k] = terms.points + std::size_t{term >> 1} * kNielsWords;
-          minus |= Mask{term & 1} << k;
-          if (next[k] < end[k]) {
-            const std::uint64_t* const soon =
-                terms.points + std::size_t{*next[k] >> 1} * kNielsWords;
-            __builtin_prefetch(soon);
-            __builtin_prefetch(soon + kNielsWords / 2);
-          }
-        }
-      }
-      F fields[3];
-      F::template load<3>(from, fields);
-      bucket = add(bucket, {fields[0], fields[1], fields[2]}, minus);
-    }
-    F::template store<4>(slot, bucket.c);
+    store_points(sums, slots);
   }
 }
 
-// Σ v·bucket[v]: lane k takes the buckets from k·part + 1 on, by running sums from the top.
+// What a window's buckets come to: lane k takes those from k·part + 1 on, by running sums from the
+// top. Σ v·bucket[v] = Σ total[k] + part·Σ k·running[k].
+template <unsigned kLanes>
+struct WindowParts {
+  ExtendedPoint total[kLanes];
+  ExtendedPoint running[kLanes];
+};
 template <class F>
-void reduce_buckets(const std::uint64_t* slots, std::uint32_t half, ExtendedPoint* window_sum) {
+void reduce_buckets(const std::uint64_t* slots, std::uint32_t part,
+                    WindowParts<F::kLanes>* result) {
   constexpr unsigned kLanes = F::kLanes;
-  const std::uint32_t part = half / kLanes;
   Extended<F> running = Extended<F>::identity();
   Extended<F> total = running;
   for (std::uint32_t v = part; v > 0; --v) {
@@ -293,40 +303,67 @@ void reduce_buckets(const std::uint64_t* slots, std::uint32_t half, ExtendedPoin
     for (unsigned k = 0; k < kLanes; ++k) {
       from[k] = slots + (std::size_t{k} * part + v) * kSlotWords;
     }
-    Extended<F> bucket;
-    F::template load<4>(from, bucket.c);
-    running = add(running, bucket);
+    running = add(running, load_points<F>(from));
     total = add(total, running);
   }
-  // Σ total[k] + part·Σ k·running[k]
-  ExtendedPoint runnings[kLanes];
-  std::uint64_t* places[kLanes];
+  std::uint64_t* totals[kLanes];
+  std::uint64_t* runnings[kLanes];
   for (unsigned k = 0; k < kLanes; ++k) {
-    places[k] = runnings[k].X.l;
+    totals[k] = result->total[k].y_minus_x.l;
+    runnings[k] = result->running[k].y_minus_x.l;
   }
-  F::template store<4>(places, running.c);
-  Extended<PortableField> above = Extended<PortableField>::identity();
-  Extended<PortableField> weighted = above;
+  store_points(total, totals);
+  store_points(running, runnings);
+}
+// combine_parts ends as many windows at once as there are lanes.
+template <class F>
+void combine_parts(const WindowParts<F::kLanes>* parts, std::uint32_t part, unsigned count,
+                   ExtendedPoint* window_sums) {
+  constexpr unsigned kLanes = F::kLanes;
+  const auto gathered = [&](const ExtendedPoint* first) {
+    const std::uint64_t* from[kLanes];
+    for (unsigned w = 0; w < kLanes; ++w) {
+      constexpr std::size_t kStride = sizeof(WindowParts<kLanes>) / sizeof(std::uint64_t);
+      from[w] = first->y_minus_x.l + (w < count ? w : 0) * kStride;
+    }
+    return load_points<F>(from);
+  };
+  Extended<F> above = Extended<F>::identity();
+  Extended<F> sums = above;
   for (unsigned k = kLanes; k-- > 1;) {
-    above = add(above, load_extended(runnings[k]));
-    weighted = add(weighted, above);
+    above = add(above, gathered(&parts->running[k]));
+    sums = add(sums, above);
   }
   for (std::uint32_t times = part; times > 1; times /= 2) {
-    weighted = doubled(weighted);
+    sums = doubled(sums);
   }
-  ExtendedPoint lanes_sum;
-  add_lanes(total, &lanes_sum);
-  store_extended(add(weighted, load_extended(lanes_sum)), *window_sum);
+  for (unsigned k = 0; k < kLanes; ++k) {
+    sums = add(sums, gathered(&parts->total[k]));
+  }
+  ExtendedPoint spare[kLanes];
+  std::uint64_t* to[kLanes];
+  for (unsigned w = 0; w < kLanes; ++w) {
+    to[w] = (w < count ? window_sums : spare)[w].y_minus_x.l;
+  }
+  store_points(sums, to);
 }
 
 template <class F>
 void bucket_sums(const Terms& terms, const BucketMemory& memory, ExtendedPoint* window_sums) {
+  constexpr unsigned kLanes = F::kLanes;
   const std::uint32_t half = std::uint32_t{1} << (terms.window_bits - 1);
-  for (unsigned window = 0; window < terms.num_windows; ++window) {
-    sort_by_digit(terms, window, memory);
-    sort_by_count(memory, half);
-    fill_buckets<F>(terms, memory, half);
-    reduce_buckets<F>(memory.slots, half, &window_sums[window]);
+  const std::uint32_t part = half / kLanes;
+  WindowParts<kLanes> parts[kLanes];
+  for (unsigned first = 0; first < terms.num_windows; first += kLanes) {
+    const unsigned left = terms.num_windows - first;
+    const unsigned count = left < kLanes ? left : kLanes;
+    for (unsigned w = 0; w < count; ++w) {
+      sort_by_digit(terms.digits + (first + w) * terms.size, terms.size, half, memory);
+      sort_by_count(memory, half);
+      fill_buckets<F>(terms, memory, half);
+      reduce_buckets<F>(memory.slots, part, &parts[w]);
+    }
+    combine_parts<F>(parts, part, count, window_sums + first);
   }
 }
 
@@ -337,7 +374,6 @@ void straus(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result) {
   constexpr unsigned kLanes = F::kLanes;
   constexpr unsigned kMultiples = 9;
   constexpr std::size_t kTable = kMultiples * kSlotWords;
-  const Extended<F> identity = Extended<F>::identity();
   static constexpr std::uint64_t kNothing[kNielsWords] = {1, 0, 0, 0, 0, 1};
   std::uint64_t* places[kLanes];
   for (std::size_t at = 0; at < terms.size; at += kLanes) {
@@ -348,44 +384,39 @@ void straus(const Terms& terms, std::uint64_t* slots, ExtendedPoint* result) {
     F fields[3];
     F::template load<3>(from, fields);
     const Niels<F> point = {fields[0], fields[1], fields[2]};
-    Extended<F> multiple = identity;
+    Extended<F> multiple = Extended<F>::identity();
     for (unsigned m = 0; m < kMultiples; ++m) {
       for (unsigned k = 0; k < kLanes; ++k) {
         places[k] = slots + (at + k) * kTable + m * kSlotWords;
       }
-      F::template store<4>(places, multiple.c);
-      multiple = add(multiple, point, 0);
+      store_points(multiple, places);
+      multiple = m == 0 ? to_extended(point) : add(multiple, point);
     }
   }
-  Extended<F> total = identity;
+  Extended<F> total = Extended<F>::identity();
   for (unsigned window = terms.num_windows; window-- > 0;) {
+    const Digit* const digits = terms.digits + window * terms.size;
     for (unsigned i = 0; i < terms.window_bits; ++i) {
       total = doubled(total);
     }
     for (std::size_t at = 0; at < terms.size; at += kLanes) {
       Mask minus = 0;
       for (unsigned k = 0; k < kLanes; ++k) {
-        places[k] = slots + (at + k) * kTable;
-        if (at + k < terms.size) {
-          const Digit digit = digit_of(terms.scalars[at + k], window, terms.window_bits);
-          places[k] += digit.magnitude * kSlotWords;
-          minus |= Mask{digit.negative != (terms.negative[at + k] != 0)} << k;
-        }
+        const Digit digit = at + k < terms.size ? digits[at + k] : 0;
+        places[k] = slots + (at + k) * kTable + (digit >> 1) * kSlotWords;
+        minus |= Mask{digit & 1U} << k;
       }
-      Extended<F> term;
-      F::template load<4>(places, term.c);
-      term.c[0] = F::select(minus, negative(term.c[0]), term.c[0]);
-      term.c[3] = F::select(minus, negative(term.c[3]), term.c[3]);
-      total = add(total, term);
+      total = add(total, negative_where(minus, load_points<F>(places)));
     }
   }
   add_lanes(total, result);
 }
 
-template <class F>
+// Decoding is done by D: one element in each lane, or a pair of them.
+template <class F, class D>
 constexpr Backend make_backend(const char* name, bool (*is_supported)()) noexcept {
-  return {name,        F::kLanes, is_supported,   field<F>, multiply_repeatedly<F>, decode<Pair<F>>,
-          to_niels<F>, sum<F>,    bucket_sums<F>, straus<F>};
+  return {name,      F::kLanes,   is_supported, field<F>,       multiply_repeatedly<F>,
+          decode<D>, to_niels<F>, sum<F>,       bucket_sums<F>, straus<F>};
 }
 
 }  // namespace

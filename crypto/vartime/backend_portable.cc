@@ -9,6 +9,7 @@ bool is_supported() { return true; }
 
 }  // namespace
 
-constinit const Backend kPortable = make_backend<PortableField>("portable", is_supported);
+constinit const Backend kPortable =
+    make_backend<PortableField, PortableField>("portable", is_supported);
 
 }  // namespace psephos::crypto::vartime

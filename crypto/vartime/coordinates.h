@@ -15,9 +15,10 @@ struct AffinePoint {
   Limbs x, y;
 };
 
-// x = X/Z, y = Y/Z, x·y = T/Z on −x² + y² = 1 + d·x²·y².
+// x = X/Z, y = Y/Z, x·y = T/Z on −x² + y² = 1 + d·x²·y². The first two are Y − X and Y + X, with
+// limbs below 2^53.
 struct ExtendedPoint {
-  Limbs X, Y, Z, T;
+  Limbs y_minus_x, y_plus_x, z, t;
 };
 
 // One bit for each lane.

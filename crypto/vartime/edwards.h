@@ -7,6 +7,7 @@
 
 #include "crypto/vartime/coordinates.h"
 #include "crypto/vartime/field_portable.h"
+#include "crypto/vartime/lanes.h"
 
 namespace psephos::crypto::vartime {
 namespace {
@@ -15,6 +16,8 @@ inline constexpr Limbs kD = {
     {0x34dca135978a3, 0x1a8283b156ebd, 0x5e7a26001c029, 0x739c663a03cbb, 0x52036cee2b6ff}};
 inline constexpr Limbs k2D = {
     {0x69b9426b2f159, 0x35050762add7a, 0x3cf44c0038052, 0x6738cc7407977, 0x2406d9dc56dff}};
+inline constexpr Limbs kInverse2D = {
+    {0x0793b66e4fc18, 0x184279542e25e, 0x3739ecc16bbad, 0x390cac5884533, 0x60483f690a6ae}};
 inline constexpr Limbs kSqrtMinusOne = {
     {0x61b274a0ea0b0, 0x0d5a5fc8f189d, 0x7ef5e9cbd0c60, 0x78595a6804c9e, 0x2b8324804fc1d}};
 
@@ -107,65 +110,103 @@ Niels<F> to_niels(const F& x, const F& y) {
   return {y + x, y - x, x * y * F::constant(k2D)};
 }
 
-// In stored form the four coordinates are consecutive.
+// Extended coordinates; y − x and y + x stand for x and y, because the formulas want these, and can
+// take them before carries. z is not carried, because it mostly is doubled and added first.
 template <class F>
 struct Extended {
-  F c[4];  // X, Y, Z, T
+  F y_minus_x, y_plus_x;
+  typename F::Wide z;
+  F t;
   static Extended identity() {
-    return {{F::constant(kZero), F::constant(kOne), F::constant(kOne), F::constant(kZero)}};
+    const F one = F::constant(kOne);
+    return {one, one, typename F::Wide(one), F::constant(kZero)};
   }
 };
+// In stored form the four coordinates are consecutive.
+template <class F>
+PSEPHOS_LANES Extended<F> load_points(const std::uint64_t* const* lanes) {
+  F c[4];
+  F::template load<4>(lanes, c);
+  return {c[0], c[1], typename F::Wide(c[2]), c[3]};
+}
+template <class F>
+PSEPHOS_LANES void store_points(const Extended<F>& p, std::uint64_t* const* lanes) {
+  const F c[4] = {p.y_minus_x, p.y_plus_x, p.z.reduced(), p.t};
+  F::template store<4>(lanes, c);
+}
 
-// The addition of Hisil, Wong, Carter, Dawson 2008 for a = −1, complete on this curve.
+// −q where `minus` is set.
 template <class F>
-Extended<F> completed(const F& e, const F& f, const F& g, const F& h) {
-  return {{e * f, g * h, f * g, e * h}};
-}
-// p + q where `minus` is not set, p − q where it is.
-template <class F>
-Extended<F> add(const Extended<F>& p, const Niels<F>& q, Mask minus) {
-  const F a = (p.c[1] - p.c[0]) * F::select(minus, q.y_plus_x, q.y_minus_x);
-  const F b = (p.c[1] + p.c[0]) * F::select(minus, q.y_minus_x, q.y_plus_x);
-  const F c = p.c[3] * q.xy2d;
-  const F d = p.c[2] + p.c[2];
-  const F less = d - c;
-  const F more = d + c;
-  return completed(b - a, F::select(minus, more, less), F::select(minus, less, more), b + a);
+PSEPHOS_LANES Niels<F> negative_where(Mask minus, const Niels<F>& q) {
+  return {F::select(minus, q.y_minus_x, q.y_plus_x), F::select(minus, q.y_plus_x, q.y_minus_x),
+          F::negative_where(minus, q.xy2d)};
 }
 template <class F>
-Extended<F> add(const Extended<F>& p, const Extended<F>& q) {
-  const F a = (p.c[1] - p.c[0]) * (q.c[1] - q.c[0]);
-  const F b = (p.c[1] + p.c[0]) * (q.c[1] + q.c[0]);
-  const F c = p.c[3] * q.c[3] * F::constant(k2D);
-  const F zz = p.c[2] * q.c[2];
-  const F d = zz + zz;
-  return completed(b - a, d - c, d + c, b + a);
+PSEPHOS_LANES Extended<F> negative_where(Mask minus, const Extended<F>& q) {
+  return {F::select(minus, q.y_plus_x, q.y_minus_x), F::select(minus, q.y_minus_x, q.y_plus_x), q.z,
+          F::negative_where(minus, q.t)};
 }
+template <class F>
+PSEPHOS_LANES Extended<F> to_extended(const Niels<F>& q) {
+  return {q.y_minus_x, q.y_plus_x, typename F::Wide(F::constant(kOne)),
+          q.xy2d * F::constant(kInverse2D)};
+}
+
+// The addition of Hisil, Wong, Carter, Dawson 2008 for a = −1, complete on this curve: X = e·f,
+// Y = g·h, Z = f·g, T = e·h. f may have the largest limbs and goes first.
+template <class F>
+PSEPHOS_LANES Extended<F> completed(const F& e, const F& f, const F& g, const F& h) {
+  const typename F::Wide x = F::product(f, e);
+  const typename F::Wide y = F::product(g, h);
+  return {(y - x).reduced(), (y + x).reduced(), F::product(f, g), e * h};
+}
+// a = (Y₁ − X₁)·(Y₂ − X₂), b = (Y₁ + X₁)·(Y₂ + X₂), c = 2d·T₁·T₂, zz = Z₁·Z₂
+template <class F, class Wide>
+PSEPHOS_LANES Extended<F> added(const Wide& a, const Wide& b, const Wide& c, const Wide& zz) {
+  const Wide d = zz + zz;
+  return completed<F>((b - a).reduced(), (d - c).reduced(), (d + c).reduced(), (b + a).reduced());
+}
+template <class F>
+PSEPHOS_LANES Extended<F> add(const Extended<F>& p, const Niels<F>& q) {
+  return added<F>(F::product(p.y_minus_x, q.y_minus_x), F::product(p.y_plus_x, q.y_plus_x),
+                  F::product(p.t, q.xy2d), p.z);
+}
+template <class F>
+PSEPHOS_LANES Extended<F> add(const Extended<F>& p, const Extended<F>& q) {
+  return added<F>(F::product(p.y_minus_x, q.y_minus_x), F::product(p.y_plus_x, q.y_plus_x),
+                  F::product(p.t * q.t, F::constant(k2D)),
+                  F::product(p.z.reduced(), q.z.reduced()));
+}
+// The doubling of the same paper, all of e, f, g, h times 2 and e, g negated: with squares of Y ± X
+// e = 4·X·Y, h = 2·(X² + Y²), g = 2·(Y² − X²), f = 4·Z² − g.
 template <class F>
 Extended<F> doubled(const Extended<F>& p) {
-  const F a = p.c[0].squared();
-  const F b = p.c[1].squared();
-  const F zz = p.c[2].squared();
-  const F h = a + b;
-  const F e = h - (p.c[0] + p.c[1]).squared();
-  const F g = a - b;
-  const F f = zz + zz + g;
-  return completed(e, f, g, h);
+  const typename F::Wide minus = F::square(p.y_minus_x);
+  const typename F::Wide plus = F::square(p.y_plus_x);
+  const typename F::Wide half_g = F::product(p.y_plus_x, p.y_minus_x);
+  const typename F::Wide zz = F::square(p.z.reduced());
+  const F half_f = (zz + zz - half_g).reduced();
+  return completed<F>((plus - minus).reduced(), half_f + half_f, (half_g + half_g).reduced(),
+                      (plus + minus).reduced());
 }
 
 inline Extended<PortableField> load_extended(const ExtendedPoint& p) {
-  return {{PortableField::constant(p.X), PortableField::constant(p.Y), PortableField::constant(p.Z),
-           PortableField::constant(p.T)}};
+  const std::uint64_t* const place = p.y_minus_x.l;
+  return load_points<PortableField>(&place);
 }
 inline void store_extended(const Extended<PortableField>& p, ExtendedPoint& out) {
-  std::uint64_t* const place = out.X.l;
-  PortableField::store<4>(&place, p.c);
+  std::uint64_t* const place = out.y_minus_x.l;
+  store_points(p, &place);
 }
 
 // ristretto_encode: RFC 9496 §4.3.2.
 inline void ristretto_encode(const Extended<PortableField>& p, std::uint8_t* out) {
   using F = PortableField;
-  const auto& [x, y, z, t] = p.c;
+  // The coordinates times 2.
+  const F x = p.y_plus_x - p.y_minus_x;
+  const F y = p.y_plus_x + p.y_minus_x;
+  const F z = p.z.reduced() + p.z.reduced();
+  const F t = p.t + p.t;
   const F u1 = (z + y) * (z - y);
   const F u2 = x * y;
   const F inverse = inverse_sqrt(u1 * u2.squared()).root;
@@ -193,7 +234,7 @@ inline void ristretto_encode(const Extended<PortableField>& p, std::uint8_t* out
 // is_identity of the group ristretto255, whose identity is the coset of the four points with x·y =
 // 0.
 inline bool is_identity(const Extended<PortableField>& p) {
-  return p.c[0].is_zero() != 0 || p.c[1].is_zero() != 0;
+  return (p.y_plus_x - p.y_minus_x).is_zero() != 0 || (p.y_plus_x + p.y_minus_x).is_zero() != 0;
 }
 
 }  // namespace

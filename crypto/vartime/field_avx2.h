@@ -25,6 +25,50 @@ class Avx2Field {
     return r;
   }
 
+  // A product, and sums of products: limbs are not carried, for there is room. A product's limbs
+  // are below 2^26 + 2^14 and 2^25 + 2^14 in turn; those of a first factor may reach four times
+  // that, those of a second three times: 19 times such a limb still is below 2^32.
+  class Wide {
+   public:
+    Wide() = default;
+    explicit Wide(const Avx2Field& a) {
+#pragma GCC unroll 10
+      for (unsigned i = 0; i < 10; ++i) {
+        l_[i] = a.l_[i];
+      }
+    }
+    Wide operator+(const Wide& b) const {
+      Wide r;
+#pragma GCC unroll 10
+      for (unsigned i = 0; i < 10; ++i) {
+        r.l_[i] = _mm256_add_epi64(l_[i], b.l_[i]);
+      }
+      return r;
+    }
+    Wide operator-(const Wide& b) const {
+      // + 2p
+      Wide r;
+#pragma GCC unroll 10
+      for (unsigned i = 0; i < 10; ++i) {
+        r.l_[i] = _mm256_sub_epi64(_mm256_add_epi64(l_[i], set1(2 * limb_of_p(i))), b.l_[i]);
+      }
+      return r;
+    }
+    [[nodiscard]] Avx2Field reduced() const {
+      Avx2Field r;
+#pragma GCC unroll 10
+      for (unsigned i = 0; i < 10; ++i) {
+        r.l_[i] = l_[i];
+      }
+      return r;
+    }
+
+   private:
+    __m256i l_[10];
+  };
+  static Wide product(const Avx2Field& a, const Avx2Field& b) { return Wide(a * b); }
+  static Wide square(const Avx2Field& a) { return Wide(a.squared()); }
+
   // load reads kFields consecutive elements from each of four places.
   template <unsigned kFields>
   static void load(const std::uint64_t* const* lanes, Avx2Field* fields) {
@@ -61,60 +105,54 @@ class Avx2Field {
     Avx2Field r;
 #pragma GCC unroll 10
     for (unsigned i = 0; i < 10; ++i) {
-      const std::uint64_t limb = i == 0 ? kLow26 - 18 : i % 2 == 0 ? kLow26 : kLow25;
-      r.l_[i] = _mm256_sub_epi64(add(a.l_[i], set1(4 * limb)), b.l_[i]);
+      r.l_[i] = _mm256_sub_epi64(add(a.l_[i], set1(4 * limb_of_p(i))), b.l_[i]);
     }
     return r.carried();
   }
   friend Avx2Field operator*(const Avx2Field& a, const Avx2Field& b) {
-    const __m256i* x = a.l_;
+    // Row by row: ten sums and what stays the same in a row fill the registers; the other factors
+    // come from memory.
     const __m256i* y = b.l_;
-    __m256i x2[10];   // twice the odd limbs
     __m256i y19[10];  // for what wraps around
 #pragma GCC unroll 10
-    for (unsigned i = 0; i < 10; ++i) {
-      x2[i] = i % 2 == 1 ? add(x[i], x[i]) : x[i];
-      y19[i] = _mm256_mul_epu32(y[i], set1(19));
+    for (unsigned j = 1; j < 10; ++j) {
+      y19[j] = _mm256_mul_epu32(y[j], set1(19));
     }
     Avx2Field r;
 #pragma GCC unroll 10
-    for (unsigned k = 0; k < 10; ++k) {
-      __m256i sum = _mm256_setzero_si256();
+    for (unsigned i = 0; i < 10; ++i) {
+      const __m256i x = a.l_[i];
+      const __m256i x2 = add(x, x);  // odd limbs meet half a bit short
 #pragma GCC unroll 10
-      for (unsigned i = 0; i < 10; ++i) {
-        const unsigned j = (k + 10 - i) % 10;
-        sum = add(sum, _mm256_mul_epu32(j % 2 == 1 ? x2[i] : x[i], i + j >= 10 ? y19[j] : y[j]));
+      for (unsigned j = 0; j < 10; ++j) {
+        const __m256i term =
+            _mm256_mul_epu32(i % 2 == 1 && j % 2 == 1 ? x2 : x, i + j >= 10 ? y19[j] : y[j]);
+        __m256i& sum = r.l_[(i + j) % 10];
+        sum = i == 0 ? term : add(sum, term);
       }
-      r.l_[k] = sum;
     }
     return r.chained();
   }
   [[nodiscard]] Avx2Field squared() const {
     const __m256i* x = l_;
-    __m256i twice[10];
-    __m256i four[10];
     __m256i x19[10];
 #pragma GCC unroll 10
-    for (unsigned i = 0; i < 10; ++i) {
-      twice[i] = add(x[i], x[i]);
-      four[i] = add(twice[i], twice[i]);
-      x19[i] = _mm256_mul_epu32(x[i], set1(19));
+    for (unsigned j = 5; j < 10; ++j) {
+      x19[j] = _mm256_mul_epu32(x[j], set1(19));
     }
     Avx2Field r;
 #pragma GCC unroll 10
-    for (unsigned k = 0; k < 10; ++k) {
-      __m256i sum = _mm256_setzero_si256();
+    for (unsigned i = 0; i < 10; ++i) {
+      const __m256i twice = add(x[i], x[i]);
+      const __m256i four = add(twice, twice);
 #pragma GCC unroll 10
-      for (unsigned i = 0; i < 10; ++i) {
-        const unsigned j = (k + 10 - i) % 10;
-        if (i > j) {
-          continue;
-        }
+      for (unsigned j = i; j < 10; ++j) {
         const bool odd = i % 2 == 1 && j % 2 == 1;
-        const __m256i& left = i == j ? (odd ? twice[i] : x[i]) : (odd ? four[i] : twice[i]);
-        sum = add(sum, _mm256_mul_epu32(left, i + j >= 10 ? x19[j] : x[j]));
+        const __m256i left = i == j ? (odd ? twice : x[i]) : (odd ? four : twice);
+        const __m256i term = _mm256_mul_epu32(left, i + j >= 10 ? x19[j] : x[j]);
+        __m256i& sum = r.l_[(i + j) % 10];
+        sum = i == 0 ? term : add(sum, term);
       }
-      r.l_[k] = sum;
     }
     return r.chained();
   }
@@ -129,6 +167,10 @@ class Avx2Field {
       r.l_[i] = _mm256_blendv_epi8(no.l_[i], yes.l_[i], mask);
     }
     return r;
+  }
+  // −a where the mask is set, as 2p − a: a factor.
+  static Avx2Field negative_where(Mask which, const Avx2Field& a) {
+    return select(which, (Wide(constant(kZero)) - Wide(a)).reduced(), a);
   }
 
   [[nodiscard]] Avx2Field canonical() const {
@@ -162,6 +204,9 @@ class Avx2Field {
   static constexpr std::uint64_t kLow25 = (std::uint64_t{1} << 25) - 1;
   static constexpr std::uint64_t kLow26 = (std::uint64_t{1} << 26) - 1;
 
+  static constexpr std::uint64_t limb_of_p(unsigned i) {
+    return i == 0 ? kLow26 - 18 : i % 2 == 0 ? kLow26 : kLow25;
+  }
   static __m256i set1(std::uint64_t v) { return _mm256_set1_epi64x(static_cast<long long>(v)); }
   static __m256i add(__m256i a, __m256i b) { return _mm256_add_epi64(a, b); }
   static __m256i times_19(__m256i a) { return add(add(_mm256_slli_epi64(a, 4), add(a, a)), a); }

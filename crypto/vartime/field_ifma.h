@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "crypto/vartime/coordinates.h"
+#include "crypto/vartime/lanes.h"
 
 namespace psephos::crypto::vartime {
 namespace {
@@ -17,102 +18,168 @@ class IfmaField {
   static constexpr unsigned kLanes = 8;
 
   IfmaField() = default;
-  static IfmaField constant(const Limbs& value) {
+  PSEPHOS_LANES static IfmaField constant(const Limbs& value) {
     return {set1(value.l[0]), set1(value.l[1]), set1(value.l[2]), set1(value.l[3]),
             set1(value.l[4])};
   }
 
-  // load reads kFields consecutive elements from each of eight places.
+  // Sums of products that have not been carried: Wide. A product's limbs are below 300·2^52 < 2^61;
+  // a sum or difference of a sum of two of them and one more stays below 2^63.
+  class Wide {
+   public:
+    Wide() = default;
+    PSEPHOS_LANES explicit Wide(const IfmaField& a)
+        : l_{a.l_[0], a.l_[1], a.l_[2], a.l_[3], a.l_[4]} {}
+    PSEPHOS_LANES Wide operator+(const Wide& b) const {
+      Wide r;
+#pragma GCC unroll 5
+      for (unsigned i = 0; i < 5; ++i) {
+        r.l_[i] = add(l_[i], b.l_[i]);
+      }
+      return r;
+    }
+    PSEPHOS_LANES Wide operator-(const Wide& b) const {
+      // + 2^10·p
+      Wide r;
+#pragma GCC unroll 5
+      for (unsigned i = 0; i < 5; ++i) {
+        r.l_[i] = sub(add(l_[i], set1((i == 0 ? kLow51 - 18 : kLow51) << 10)), b.l_[i]);
+      }
+      return r;
+    }
+    // Limbs of at most 2^64 − 1 become limbs below 2^51 + 19·2^13.
+    [[nodiscard]] PSEPHOS_LANES IfmaField reduced() const {
+      const __m512i mask = set1(kLow51);
+      IfmaField r;
+      r.l_[0] = _mm512_madd52lo_epu64(_mm512_and_si512(l_[0], mask), _mm512_srli_epi64(l_[4], 51),
+                                      set1(19));
+#pragma GCC unroll 4
+      for (unsigned i = 1; i < 5; ++i) {
+        r.l_[i] = add(_mm512_and_si512(l_[i], mask), _mm512_srli_epi64(l_[i - 1], 51));
+      }
+      return r;
+    }
+
+   private:
+    friend class IfmaField;
+    __m512i l_[5];
+  };
+
+  // load reads kFields consecutive elements from each of eight places, whole groups of eight words.
   template <unsigned kFields>
-  static void load(const std::uint64_t* const* lanes, IfmaField* fields) {
+  PSEPHOS_LANES static void load(const std::uint64_t* const* lanes, IfmaField* fields) {
     constexpr unsigned kWords = 5 * kFields;
+#pragma GCC unroll 3
     for (unsigned word = 0; word < kWords; word += 8) {
       const unsigned count = kWords - word < 8 ? kWords - word : 8;
       const auto mask = static_cast<__mmask8>((1U << count) - 1);
       __m512i rows[8];
+#pragma GCC unroll 8
       for (unsigned k = 0; k < 8; ++k) {
         rows[k] = _mm512_maskz_loadu_epi64(mask, lanes[k] + word);
       }
       transpose(rows);
+#pragma GCC unroll 8
       for (unsigned k = 0; k < count; ++k) {
         fields[(word + k) / 5].l_[(word + k) % 5] = rows[k];
       }
     }
   }
   template <unsigned kFields>
-  static void store(std::uint64_t* const* lanes, const IfmaField* fields) {
+  PSEPHOS_LANES static void store(std::uint64_t* const* lanes, const IfmaField* fields) {
     constexpr unsigned kWords = 5 * kFields;
+#pragma GCC unroll 3
     for (unsigned word = 0; word < kWords; word += 8) {
       const unsigned count = kWords - word < 8 ? kWords - word : 8;
       const auto mask = static_cast<__mmask8>((1U << count) - 1);
       __m512i rows[8];
+#pragma GCC unroll 8
       for (unsigned k = 0; k < 8; ++k) {
         rows[k] = k < count ? fields[(word + k) / 5].l_[(word + k) % 5] : _mm512_setzero_si512();
       }
       transpose(rows);
+#pragma GCC unroll 8
       for (unsigned k = 0; k < 8; ++k) {
         _mm512_mask_storeu_epi64(lanes[k] + word, mask, rows[k]);
       }
     }
   }
-  friend IfmaField operator+(const IfmaField& a, const IfmaField& b) {
-    return IfmaField(add(a.l_[0], b.l_[0]), add(a.l_[1], b.l_[1]), add(a.l_[2], b.l_[2]),
-                     add(a.l_[3], b.l_[3]), add(a.l_[4], b.l_[4]))
-        .carried();
+
+  PSEPHOS_LANES friend IfmaField operator+(const IfmaField& a, const IfmaField& b) {
+    return (Wide(a) + Wide(b)).reduced();
   }
-  friend IfmaField operator-(const IfmaField& a, const IfmaField& b) {
-    // a + 4p − b
-    const __m512i low = set1(4 * (kLow51 - 18));
-    const __m512i high = set1(4 * kLow51);
-    return IfmaField(sub(add(a.l_[0], low), b.l_[0]), sub(add(a.l_[1], high), b.l_[1]),
-                     sub(add(a.l_[2], high), b.l_[2]), sub(add(a.l_[3], high), b.l_[3]),
-                     sub(add(a.l_[4], high), b.l_[4]))
-        .carried();
+  PSEPHOS_LANES friend IfmaField operator-(const IfmaField& a, const IfmaField& b) {
+    return (Wide(a) - Wide(b)).reduced();
   }
-  friend IfmaField operator*(const IfmaField& a, const IfmaField& b) {
+  PSEPHOS_LANES friend IfmaField operator*(const IfmaField& a, const IfmaField& b) {
+    return product(a, b).reduced();
+  }
+  [[nodiscard]] PSEPHOS_LANES IfmaField squared() const { return square(*this).reduced(); }
+
+  // t[k] gathers what weighs 2^(51·k): the low halves of the products with i + j = k and, as a high
+  // half weighs 2^52 = 2·2^51, twice the high halves of those with i + j = k − 1. The high halves
+  // go first, so that all of them are doubled at once.
+  PSEPHOS_LANES static Wide product(const IfmaField& a, const IfmaField& b) {
     const __m512i* x = a.l_;
     const __m512i* y = b.l_;
     const __m512i zero = _mm512_setzero_si512();
-    // lo[k] and hi[k] gather the halves of the products with i + j = k; a high half weighs
-    // 2^52 = 2·2^51, twice the next limb.
-    __m512i lo[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    __m512i hi[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
+    __m512i t[10] = {zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
 #pragma GCC unroll 5
     for (unsigned i = 0; i < 5; ++i) {
 #pragma GCC unroll 5
       for (unsigned j = 0; j < 5; ++j) {
-        lo[i + j] = _mm512_madd52lo_epu64(lo[i + j], x[i], y[j]);
-        hi[i + j] = _mm512_madd52hi_epu64(hi[i + j], x[i], y[j]);
+        t[i + j + 1] = _mm512_madd52hi_epu64(t[i + j + 1], x[i], y[j]);
       }
     }
-    return folded(lo, hi);
+#pragma GCC unroll 9
+    for (unsigned k = 1; k < 10; ++k) {
+      t[k] = add(t[k], t[k]);
+    }
+#pragma GCC unroll 5
+    for (unsigned i = 0; i < 5; ++i) {
+#pragma GCC unroll 5
+      for (unsigned j = 0; j < 5; ++j) {
+        t[i + j] = _mm512_madd52lo_epu64(t[i + j], x[i], y[j]);
+      }
+    }
+    return folded(t);
   }
-  [[nodiscard]] IfmaField squared() const {
-    const __m512i* x = l_;
+  // The same, in which what is neither doubled nor halved by symmetry goes last:
+  // t[k] = 2·(2·Σ high + Σ low + high of a square) + low of a square, sums over i < j.
+  PSEPHOS_LANES static Wide square(const IfmaField& a) {
+    const __m512i* x = a.l_;
     const __m512i zero = _mm512_setzero_si512();
-    __m512i lo[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    __m512i hi[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
+    __m512i t[10] = {zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
 #pragma GCC unroll 5
     for (unsigned i = 0; i < 5; ++i) {
 #pragma GCC unroll 5
       for (unsigned j = i + 1; j < 5; ++j) {
-        lo[i + j] = _mm512_madd52lo_epu64(lo[i + j], x[i], x[j]);
-        hi[i + j] = _mm512_madd52hi_epu64(hi[i + j], x[i], x[j]);
+        t[i + j + 1] = _mm512_madd52hi_epu64(t[i + j + 1], x[i], x[j]);
       }
     }
-#pragma GCC unroll 9
-    for (unsigned k = 1; k < 8; ++k) {
-      lo[k] = add(lo[k], lo[k]);
-      hi[k] = add(hi[k], hi[k]);
+#pragma GCC unroll 7
+    for (unsigned k = 2; k < 9; ++k) {
+      t[k] = add(t[k], t[k]);
     }
 #pragma GCC unroll 5
     for (unsigned i = 0; i < 5; ++i) {
-      lo[2 * i] = _mm512_madd52lo_epu64(lo[2 * i], x[i], x[i]);
-      hi[2 * i] = _mm512_madd52hi_epu64(hi[2 * i], x[i], x[i]);
+      t[2 * i + 1] = _mm512_madd52hi_epu64(t[2 * i + 1], x[i], x[i]);
+#pragma GCC unroll 5
+      for (unsigned j = i + 1; j < 5; ++j) {
+        t[i + j] = _mm512_madd52lo_epu64(t[i + j], x[i], x[j]);
+      }
     }
-    return folded(lo, hi);
+#pragma GCC unroll 9
+    for (unsigned k = 1; k < 10; ++k) {
+      t[k] = add(t[k], t[k]);
+    }
+#pragma GCC unroll 5
+    for (unsigned i = 0; i < 5; ++i) {
+      t[2 * i] = _mm512_madd52lo_epu64(t[2 * i], x[i], x[i]);
+    }
+    return folded(t);
   }
-  static IfmaField select(Mask mask, const IfmaField& yes, const IfmaField& no) {
+  PSEPHOS_LANES static IfmaField select(Mask mask, const IfmaField& yes, const IfmaField& no) {
     const auto which = static_cast<__mmask8>(mask);
     return {_mm512_mask_blend_epi64(which, no.l_[0], yes.l_[0]),
             _mm512_mask_blend_epi64(which, no.l_[1], yes.l_[1]),
@@ -120,9 +187,19 @@ class IfmaField {
             _mm512_mask_blend_epi64(which, no.l_[3], yes.l_[3]),
             _mm512_mask_blend_epi64(which, no.l_[4], yes.l_[4])};
   }
+  // −a where the mask is set, as 2p − a: a factor, with limbs below 2^52.
+  PSEPHOS_LANES static IfmaField negative_where(Mask mask, const IfmaField& a) {
+    IfmaField r;
+#pragma GCC unroll 5
+    for (unsigned i = 0; i < 5; ++i) {
+      r.l_[i] = _mm512_mask_sub_epi64(a.l_[i], static_cast<__mmask8>(mask),
+                                      set1(2 * (i == 0 ? kLow51 - 18 : kLow51)), a.l_[i]);
+    }
+    return r;
+  }
 
   [[nodiscard]] IfmaField canonical() const {
-    IfmaField r = carried().carried();
+    IfmaField r = Wide(Wide(*this).reduced()).reduced();
     __m512i q = _mm512_srli_epi64(add(r.l_[0], set1(19)), 51);
 #pragma GCC unroll 4
     for (unsigned i = 1; i < 5; ++i) {
@@ -153,36 +230,23 @@ class IfmaField {
   static constexpr std::uint64_t kLow51 = (std::uint64_t{1} << 51) - 1;
 
   IfmaField(__m512i l0, __m512i l1, __m512i l2, __m512i l3, __m512i l4) : l_{l0, l1, l2, l3, l4} {}
-  static __m512i set1(std::uint64_t v) { return _mm512_set1_epi64(static_cast<long long>(v)); }
-  static __m512i add(__m512i a, __m512i b) { return _mm512_add_epi64(a, b); }
-  static __m512i sub(__m512i a, __m512i b) { return _mm512_sub_epi64(a, b); }
-
-  // Limbs of at most 2^64 − 1 become limbs below 2^51 + 19·2^13.
-  [[nodiscard]] IfmaField carried() const {
-    const __m512i mask = set1(kLow51);
-    const auto low = [&](unsigned i) { return _mm512_and_si512(l_[i], mask); };
-    const auto high = [&](unsigned i) { return _mm512_srli_epi64(l_[i], 51); };
-    return {_mm512_madd52lo_epu64(low(0), high(4), set1(19)), add(low(1), high(0)),
-            add(low(2), high(1)), add(low(3), high(2)), add(low(4), high(3))};
+  PSEPHOS_LANES static __m512i set1(std::uint64_t v) {
+    return _mm512_set1_epi64(static_cast<long long>(v));
   }
-  static IfmaField folded(const __m512i* lo, const __m512i* hi) {
-    // t[k] = lo[k] + 2·hi[k − 1] < 15·2^52; then r[k] = t[k] + 19·t[k + 5] < 2^61.
-    __m512i t[10];
-    t[0] = lo[0];
-#pragma GCC unroll 8
-    for (unsigned k = 1; k < 9; ++k) {
-      t[k] = add(lo[k], add(hi[k - 1], hi[k - 1]));
-    }
-    t[9] = add(hi[8], hi[8]);
-    IfmaField r;
+  PSEPHOS_LANES static __m512i add(__m512i a, __m512i b) { return _mm512_add_epi64(a, b); }
+  PSEPHOS_LANES static __m512i sub(__m512i a, __m512i b) { return _mm512_sub_epi64(a, b); }
+
+  // r[k] = t[k] + 19·t[k + 5], each t[k] below 15·2^52.
+  PSEPHOS_LANES static Wide folded(const __m512i* t) {
+    Wide r;
 #pragma GCC unroll 5
     for (unsigned k = 0; k < 5; ++k) {
       const __m512i u = t[k + 5];
       r.l_[k] = add(add(t[k], u), add(_mm512_slli_epi64(u, 4), add(u, u)));
     }
-    return r.carried();
+    return r;
   }
-  static void transpose(__m512i* r) {
+  PSEPHOS_LANES static void transpose(__m512i* r) {
     __m512i a[8];
     __m512i b[8];
 #pragma GCC unroll 4

@@ -20,6 +20,45 @@ class PortableField {
     }
     return r;
   }
+  // A product, and sums of products: limbs are not carried, for there is room. A product's limbs
+  // are below 2^51 + 2^12; those of a factor may reach 2^53.
+  class Wide {
+   public:
+    Wide() = default;
+    explicit Wide(const PortableField& a) {
+      for (unsigned i = 0; i < 5; ++i) {
+        l_[i] = a.l_[i];
+      }
+    }
+    Wide operator+(const Wide& b) const {
+      Wide r;
+      for (unsigned i = 0; i < 5; ++i) {
+        r.l_[i] = l_[i] + b.l_[i];
+      }
+      return r;
+    }
+    Wide operator-(const Wide& b) const {
+      // + 2p
+      Wide r;
+      for (unsigned i = 0; i < 5; ++i) {
+        r.l_[i] = l_[i] + 2 * (i == 0 ? kMask - 18 : kMask) - b.l_[i];
+      }
+      return r;
+    }
+    [[nodiscard]] PortableField reduced() const {
+      PortableField r;
+      for (unsigned i = 0; i < 5; ++i) {
+        r.l_[i] = l_[i];
+      }
+      return r;
+    }
+
+   private:
+    std::uint64_t l_[5];
+  };
+  static Wide product(const PortableField& a, const PortableField& b) { return Wide(a * b); }
+  static Wide square(const PortableField& a) { return Wide(a.squared()); }
+
   // load reads kFields consecutive elements.
   template <unsigned kFields>
   static void load(const std::uint64_t* const* lanes, PortableField* fields) {
@@ -81,6 +120,10 @@ class PortableField {
   static PortableField select(Mask which, const PortableField& yes, const PortableField& no) {
     return which != 0 ? yes : no;
   }
+  // −a where the mask is set, as 2p − a: a factor.
+  static PortableField negative_where(Mask which, const PortableField& a) {
+    return select(which, (Wide(constant(kZero)) - Wide(a)).reduced(), a);
+  }
 
   // canonical returns the representative below p, limbs below 2^51.
   [[nodiscard]] PortableField canonical() const {
@@ -107,10 +150,10 @@ class PortableField {
 
  private:
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << 51) - 1;
-  __extension__ using Wide = unsigned __int128;
+  __extension__ using Uint128 = unsigned __int128;
 
-  static Wide wide(std::uint64_t a, std::uint64_t b) { return Wide{a} * b; }
-  static PortableField folded(Wide t0, Wide t1, Wide t2, Wide t3, Wide t4) {
+  static Uint128 wide(std::uint64_t a, std::uint64_t b) { return Uint128{a} * b; }
+  static PortableField folded(Uint128 t0, Uint128 t1, Uint128 t2, Uint128 t3, Uint128 t4) {
     t1 += static_cast<std::uint64_t>(t0 >> 51);
     t2 += static_cast<std::uint64_t>(t1 >> 51);
     t3 += static_cast<std::uint64_t>(t2 >> 51);

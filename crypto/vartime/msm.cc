@@ -1,6 +1,7 @@
 #include "crypto/vartime/msm.h"
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "crypto/vartime/edwards.h"
@@ -36,26 +37,36 @@ double bucket_cost(const Backend& backend, std::size_t size, unsigned window_bit
   return num_windows(window_bits) * (fill + reduction) + kScalarBits * 8 / 7.0;
 }
 
-// Adds 2^(c−1) to each window of c bits, so that every digit is the window's bits less 2^(c−1).
-WindowedScalar windowed(const ScalarWords& magnitude, const WindowedScalar& bias) {
-  WindowedScalar result{};
-  std::uint64_t carry = 0;
-  for (unsigned i = 0; i < 6; ++i) {
-    const std::uint64_t word = i < 4 ? magnitude[i] : 0;
-    const std::uint64_t with_carry = word + carry;
-    result.words[i] = with_carry + bias.words[i];
-    carry = std::uint64_t{with_carry < word} + std::uint64_t{result.words[i] < with_carry};
+// write_digits writes the signed digits of windows of c bits, all terms' of the first window, then
+// of the next: magnitude = Σ digit(w)·2^(c·w), −2^(c−1) ≤ digit(w) < 2^(c−1). Some terms at a time,
+// so that a window's digits are written in whole cache lines.
+void write_digits(std::span<const SignedScalar> scalars, unsigned window_bits, unsigned windows,
+                  Digit* digits) {
+  constexpr std::size_t kAtOnce = 64;
+  const std::uint64_t mask = (std::uint64_t{1} << window_bits) - 1;
+  const std::uint64_t half = std::uint64_t{1} << (window_bits - 1);
+  for (std::size_t at = 0; at < scalars.size(); at += kAtOnce) {
+    const auto some = scalars.subspan(at, std::min(kAtOnce, scalars.size() - at));
+    std::array<std::uint64_t, kAtOnce> carries{};
+    for (unsigned window = 0; window < windows; ++window) {
+      const unsigned bit = window_bits * window;
+      const unsigned word = bit / 64;
+      const unsigned shift = bit % 64;
+      Digit* const to = digits + window * scalars.size() + at;
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const ScalarWords& words = some[i].magnitude;
+        const std::uint64_t low = word < 4 ? words[word] >> shift : 0;
+        // Shifted twice because a shift by 64 is none.
+        const std::uint64_t high = word + 1 < 4 ? words[word + 1] << 1 << (63 - shift) : 0;
+        const std::uint64_t value = ((low | high) & mask) + carries[i];
+        // No branches: digits are random.
+        carries[i] = value >= half ? 1 : 0;
+        const std::uint64_t sign = 0 - carries[i];
+        const std::uint64_t magnitude = ((value - (carries[i] << window_bits)) ^ sign) - sign;
+        to[i] = static_cast<Digit>(magnitude << 1 | (carries[i] ^ std::uint64_t{some[i].negative}));
+      }
+    }
   }
-  return result;
-}
-
-WindowedScalar bias_of(unsigned window_bits) {
-  WindowedScalar bias{};
-  for (unsigned window = 0; window < num_windows(window_bits); ++window) {
-    const unsigned bit = window_bits * window + window_bits - 1;
-    bias.words[bit / 64] |= std::uint64_t{1} << (bit % 64);
-  }
-  return bias;
 }
 
 }  // namespace
@@ -103,16 +114,10 @@ ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
   std::uint64_t* const points = memory_.data();
   std::uint64_t* const slots = points + size * kNielsWords;
   backend_->to_niels(points_.data(), size, points);
-  windowed_.resize(size);
-  negative_.resize(size);
-  const WindowedScalar bias = bias_of(plan.window_bits);
-  for (std::size_t i = 0; i < size; ++i) {
-    windowed_[i] = windowed(scalars_[i].magnitude, bias);
-    negative_[i] = scalars_[i].negative ? 1 : 0;
-  }
+  digits_.resize(windows * size);
+  write_digits(scalars_, plan.window_bits, windows, digits_.data());
   const Terms terms = {.points = points,
-                       .scalars = windowed_.data(),
-                       .negative = negative_.data(),
+                       .digits = digits_.data(),
                        .size = size,
                        .window_bits = plan.window_bits,
                        .num_windows = windows};
@@ -122,15 +127,12 @@ ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
     return result;
   }
   std::vector<ExtendedPoint> sums(windows);
-  indices_.resize(2 * size + 2 * buckets + 2);
-  std::uint32_t* const digits = indices_.data();
-  backend_->bucket_sums(terms,
-                        {.slots = slots,
-                         .digits = digits,
-                         .sorted = digits + size,
-                         .starts = digits + 2 * size,
-                         .by_count = digits + 2 * size + buckets + 2},
-                        sums.data());
+  indices_.resize(size + kLookahead + 2 * buckets + 2);
+  std::uint32_t* const sorted = indices_.data();
+  std::uint32_t* const starts = sorted + size + kLookahead;
+  backend_->bucket_sums(
+      terms, {.slots = slots, .sorted = sorted, .starts = starts, .by_count = starts + buckets + 2},
+      sums.data());
   Extended<PortableField> total = Extended<PortableField>::identity();
   for (std::size_t window = windows; window-- > 0;) {
     for (unsigned i = 0; i < plan.window_bits; ++i) {
@@ -145,11 +147,8 @@ ExtendedPoint Msm::sum_vartime(const MsmPlan& plan) {
 bool is_identity_vartime(const ExtendedPoint& point) { return is_identity(load_extended(point)); }
 
 ExtendedPoint difference_vartime(const ExtendedPoint& a, const ExtendedPoint& b) {
-  Extended<PortableField> minus_b = load_extended(b);
-  minus_b.c[0] = negative(minus_b.c[0]);
-  minus_b.c[3] = negative(minus_b.c[3]);
   ExtendedPoint result;
-  store_extended(vartime::add(load_extended(a), minus_b), result);
+  store_extended(vartime::add(load_extended(a), negative_where(1, load_extended(b))), result);
   return result;
 }
 

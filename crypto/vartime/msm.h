@@ -56,8 +56,7 @@ class Msm {
   const Backend* backend_;
   std::vector<SignedScalar> scalars_;
   std::vector<AffinePoint> points_;
-  std::vector<WindowedScalar> windowed_;
-  std::vector<std::uint8_t> negative_;
+  std::vector<Digit> digits_;
   std::vector<std::uint32_t> indices_;
   AlignedWords memory_;
 };
