@@ -136,10 +136,14 @@ std::expected<BallotEquations, BallotCheck> equations(const BallotContext& conte
   auto& [bits, squares, link_alpha, link_beta, signature] = result.relations;
 
   // (1) x·B + A − Com(f; z_A) and (2) x·C + D − Com(f∘(x−f); z_C)
-  bits.own = {{x, proof.B}, {one, proof.A}};
+  bits.own.reserve(2);
+  bits.own.emplace_back(x, proof.B);
+  bits.own.emplace_back(one, proof.A);
   bits.shared.reserve(f.size() + 1);
   bits.shared.push_back({Bases::kH, -proof.z_A});
-  squares.own = {{x, proof.C}, {one, proof.D}};
+  squares.own.reserve(2);
+  squares.own.emplace_back(x, proof.C);
+  squares.own.emplace_back(one, proof.D);
   squares.shared.reserve(f.size() + 1);
   squares.shared.push_back({Bases::kH, -proof.z_C});
   for (std::size_t k = 0; k < f.size(); ++k) {
@@ -153,18 +157,20 @@ std::expected<BallotEquations, BallotCheck> equations(const BallotContext& conte
   Scalar votes;
   for (std::size_t j = 0; j < form.num_options(); ++j) {
     const Scalar weight = x * y_powers[j];
-    link_alpha.own.push_back({weight, ballot.ciphertexts[j].alpha});
-    link_beta.own.push_back({weight, ballot.ciphertexts[j].beta});
+    link_alpha.own.emplace_back(weight, ballot.ciphertexts[j].alpha);
+    link_beta.own.emplace_back(weight, ballot.ciphertexts[j].beta);
     votes = votes + y_powers[j] * weighted_sum(form.rows()[j], f);
   }
-  link_alpha.own.push_back({one, proof.E_alpha});
+  link_alpha.own.emplace_back(one, proof.E_alpha);
   link_alpha.shared = {{Bases::kG, -proof.z_E}};
-  link_beta.own.push_back({one, proof.E_beta});
+  link_beta.own.emplace_back(one, proof.E_beta);
   link_beta.shared = {{Bases::kK, -proof.z_E}, {Bases::kG, -votes}};
 
   // (5) s·G − R − x·pk
   signature.shared = {{Bases::kG, proof.s}};
-  signature.own = {{-one, proof.R}, {-x, ballot.credential}};
+  signature.own.reserve(2);
+  signature.own.emplace_back(-one, proof.R);
+  signature.own.emplace_back(-x, ballot.credential);
   return result;
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using vartime::AffinePoint;
 using vartime::Backend;
+using vartime::Coordinates;
 
 constexpr std::size_t kWeightBytes = 16;
 
@@ -40,45 +41,63 @@ const Backend& backend_of(CurveBackend backend) {
   return *found;
 }
 
-AffinePoint affine_of(const std::uint64_t* coordinates) {
-  AffinePoint point;
-  static_assert(sizeof(point) == 10 * sizeof(std::uint64_t));
-  std::memcpy(&point, coordinates, sizeof(point));
-  return point;
-}
-
-// Coordinates of points of which some have them and some not.
-class Coordinates {
- public:
-  explicit Coordinates(const Backend& backend) : backend_(&backend) {}
-
-  void add(const Point& point) {
-    if (const std::uint64_t* const known = PointAccess::coordinates(point)) {
-      points_.push_back(affine_of(known));
-    } else {
-      unknown_.push_back(points_.size());
-      encodings_.insert(encodings_.end(), point.bytes().begin(), point.bytes().end());
-      points_.emplace_back();
+// decode_each calls decoded(i, point) for each encoding that is one of an element. Some at a time:
+// they stay in a core's cache.
+template <class Encodings, class Decoded>
+void decode_each(const Backend& backend, std::size_t size, const Encodings& encoding,
+                 const Decoded& decoded) {
+  constexpr std::size_t kAtOnce = 256;
+  std::array<std::uint8_t, kAtOnce * Point::kSize> encodings;
+  std::array<AffinePoint, kAtOnce> points;
+  std::array<std::uint8_t, kAtOnce> valid;
+  for (std::size_t at = 0; at < size; at += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, size - at);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(&encodings[i * Point::kSize], encoding(at + i).data(), Point::kSize);
+    }
+    backend.decode(encodings.data(), count, points.data(), valid.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      decoded(at + i, points[i], valid[i] == 1);
     }
   }
-  // The points in the order in which they were added.
-  std::span<const AffinePoint> decoded() {
-    std::vector<AffinePoint> found(unknown_.size());
-    std::vector<std::uint8_t> valid(unknown_.size());
-    backend_->decode(encodings_.data(), unknown_.size(), found.data(), valid.data());
-    for (std::size_t i = 0; i < unknown_.size(); ++i) {
-      PSEPHOS_CHECK(valid[i] == 1);  // every Point is an element
-      points_[unknown_[i]] = found[i];
+}
+
+// Where the coordinates of points are, of which some have them and some not. The points must stay
+// where they are.
+class Located {
+ public:
+  explicit Located(const Backend& backend) : backend_(&backend) {}
+
+  void reserve(std::size_t points) { coordinates_.reserve(points); }
+  void add(const Point& point) {
+    coordinates_.push_back(PointAccess::coordinates(point));
+    if (coordinates_.back() == nullptr) {
+      unknown_.push_back({.place = coordinates_.size() - 1, .point = &point});
     }
-    unknown_.clear();
-    return points_;
+  }
+  // In the order in which the points were added, when all have been.
+  std::span<const Coordinates> coordinates() {
+    decoded_.resize(unknown_.size());
+    decode_each(
+        *backend_, unknown_.size(),
+        [&](std::size_t i) -> const auto& { return unknown_[i].point->bytes(); },
+        [&](std::size_t i, const AffinePoint& point, bool valid) {
+          PSEPHOS_CHECK(valid);  // every Point is an element
+          decoded_[i] = point;
+          coordinates_[unknown_[i].place] = decoded_[i].x.l;
+        });
+    return coordinates_;
   }
 
  private:
+  struct Unknown {
+    std::size_t place;
+    const Point* point;
+  };
   const Backend* backend_;
-  std::vector<AffinePoint> points_;
-  std::vector<std::size_t> unknown_;
-  std::vector<std::uint8_t> encodings_;
+  std::vector<Coordinates> coordinates_;
+  std::vector<Unknown> unknown_;
+  std::vector<AffinePoint> decoded_;
 };
 
 // A random integer of 128 bits.
@@ -99,7 +118,13 @@ class Batch {
     for (const Point& base : bases) {
       bases_.add(base);
     }
-    base_points_ = bases_.decoded();
+    base_points_ = bases_.coordinates();
+    std::size_t own = 0;
+    for (const LinearRelation& relation : relations) {
+      own += relation.own.size();
+    }
+    own_.reserve(own);
+    members_.reserve(relations.size());
     for (std::size_t i = 0; i < relations.size(); ++i) {
       const LinearRelation& relation = relations[i];
       const bool names_bases = std::ranges::all_of(
@@ -116,7 +141,7 @@ class Batch {
         own_.add(term.point);
       }
     }
-    own_points_ = own_.decoded();
+    own_points_ = own_.coordinates();
     // Drawn last, when nothing that is judged can change any more.
     std::vector<std::uint8_t> bytes(members_.size() * kWeightBytes);
     random.fill(bytes);
@@ -144,7 +169,8 @@ class Batch {
   vartime::ExtendedPoint sum(std::size_t from, std::size_t to) {
     static const ScalarWords one = ScalarAccess::words(Scalar::one());
     static const ScalarWords minus_one = ScalarAccess::words(-Scalar::one());
-    msm_.clear();
+    const std::size_t last_own = to < members_.size() ? members_[to].first_own : num_own_;
+    msm_.clear(last_own - members_[from].first_own + base_points_.size());
     std::vector<ScalarWords> shared(base_points_.size());
     for (std::size_t m = from; m < to; ++m) {
       const Member& member = members_[m];
@@ -156,7 +182,7 @@ class Batch {
       }
       for (std::size_t k = 0; k < relation.own.size(); ++k) {
         const ScalarWords scalar = ScalarAccess::words(relation.own[k].scalar);
-        const AffinePoint& point = own_points_[member.first_own + k];
+        const Coordinates point = own_points_[member.first_own + k];
         // A weight alone is half as long as a product.
         if (scalar == one || scalar == minus_one) {
           msm_.add({.magnitude = member.weight, .negative = scalar == minus_one}, point);
@@ -190,10 +216,10 @@ class Batch {
   }
 
   std::span<const LinearRelation> relations_;
-  Coordinates bases_;
-  Coordinates own_;
-  std::span<const AffinePoint> base_points_;
-  std::span<const AffinePoint> own_points_;
+  Located bases_;
+  Located own_;
+  std::span<const Coordinates> base_points_;
+  std::span<const Coordinates> own_points_;
   std::size_t num_own_ = 0;
   std::vector<Member> members_;
   std::vector<std::size_t> failing_;
@@ -243,35 +269,32 @@ std::vector<std::size_t> BatchEvaluator::failing(std::span<const Point> bases,
 }
 
 std::vector<std::size_t> BatchEvaluator::not_elements(std::span<Point* const> points) const {
-  std::vector<std::uint8_t> encodings;
-  encodings.reserve(points.size() * Point::kSize);
-  for (const Point* point : points) {
-    encodings.insert(encodings.end(), point->bytes().begin(), point->bytes().end());
-  }
-  std::vector<AffinePoint> decoded(points.size());
-  std::vector<std::uint8_t> valid(points.size());
-  backend_of(backend_).decode(encodings.data(), points.size(), decoded.data(), valid.data());
   std::vector<std::size_t> positions;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    if (valid[i] != 1) {
-      positions.push_back(i);
-      continue;
-    }
-    std::array<std::uint64_t, 10> coordinates;
-    std::memcpy(coordinates.data(), &decoded[i], sizeof(coordinates));
-    PointAccess::set_coordinates(*points[i], coordinates);
-  }
+  decode_each(
+      backend_of(backend_), points.size(),
+      [&](std::size_t i) -> const auto& { return points[i]->bytes(); },
+      [&](std::size_t i, const AffinePoint& point, bool valid) {
+        if (!valid) {
+          positions.push_back(i);
+          return;
+        }
+        std::array<std::uint64_t, 10> coordinates;
+        static_assert(sizeof(coordinates) == sizeof(point));
+        std::memcpy(coordinates.data(), &point, sizeof(coordinates));
+        PointAccess::set_coordinates(*points[i], coordinates);
+      });
   return positions;
 }
 
 Point BatchEvaluator::sum(std::span<const Point* const> points) const {
-  Coordinates coordinates(backend_of(backend_));
+  Located located(backend_of(backend_));
+  located.reserve(points.size());
   for (const Point* point : points) {
-    coordinates.add(*point);
+    located.add(*point);
   }
-  const std::span<const AffinePoint> decoded = coordinates.decoded();
+  const std::span<const Coordinates> coordinates = located.coordinates();
   vartime::ExtendedPoint total;
-  backend_of(backend_).sum(decoded.data(), decoded.size(), &total);
+  backend_of(backend_).sum(coordinates.data(), coordinates.size(), &total);
   return PointAccess::from_valid(vartime::encode_vartime(total));
 }
 

@@ -46,9 +46,14 @@ Result<Scalar> Scalar::decode(Reader& in, std::string_view field) {
 }
 
 Scalar Scalar::reduce(const std::array<std::uint8_t, 64>& bytes) {
-  Scalar scalar;
-  crypto_core_ristretto255_scalar_reduce(scalar.bytes_.data(), bytes.data());
-  return scalar;
+  Scalar low;
+  Scalar high;
+  std::copy_n(bytes.begin(), kSize, low.bytes_.begin());
+  std::copy_n(bytes.begin() + kSize, kSize, high.bytes_.begin());
+  constexpr ScalarWords kRadix = {0xd6ec31748d98951d, 0xc6ef5bf4737dcf70, 0xfffffffffffffffe,
+                                  0x0fffffffffffffff};  // 2^256 mod q
+  return ScalarAccess::scalar(add_scalars(montgomery_product(ScalarAccess::words(low), kRadix),
+                                          to_montgomery(ScalarAccess::words(high))));
 }
 
 bool Scalar::is_zero() const { return *this == Scalar(); }

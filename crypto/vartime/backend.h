@@ -58,8 +58,8 @@ struct Backend {
   void (*decode)(const std::uint8_t* encodings, std::size_t size, AffinePoint* points,
                  std::uint8_t* valid);
   // to_niels writes kNielsWords per point: y + x, y − x, 2d·x·y, and one word of nothing.
-  void (*to_niels)(const AffinePoint* points, std::size_t size, std::uint64_t* niels);
-  void (*sum)(const AffinePoint* points, std::size_t size, ExtendedPoint* result);
+  void (*to_niels)(const Coordinates* points, std::size_t size, std::uint64_t* niels);
+  void (*sum)(const Coordinates* points, std::size_t size, ExtendedPoint* result);
   // Pippenger: window_sums[w] = Σ ± digit(w)·point. At most 2^31 terms; 2^(c−1) ≥ lanes.
   void (*bucket_sums)(const Terms& terms, const BucketMemory& memory, ExtendedPoint* window_sums);
   // Straus: the whole sum, for windows of 4 bits. `slots`: 9·(size rounded up to whole lanes).

@@ -117,7 +117,7 @@ void decode(const std::uint8_t* encodings, std::size_t size, AffinePoint* points
 }
 
 template <class F>
-void to_niels(const AffinePoint* points, std::size_t size, std::uint64_t* niels) {
+void to_niels(const Coordinates* points, std::size_t size, std::uint64_t* niels) {
   constexpr unsigned kLanes = F::kLanes;
   for (std::size_t at = 0; at < size; at += kLanes) {
     const unsigned count = size - at < kLanes ? static_cast<unsigned>(size - at) : kLanes;
@@ -125,7 +125,7 @@ void to_niels(const AffinePoint* points, std::size_t size, std::uint64_t* niels)
     std::uint64_t* to[kLanes];
     std::uint64_t spare[kLanes][kNielsWords];
     for (unsigned k = 0; k < kLanes; ++k) {
-      from[k] = points[at + (k < count ? k : 0)].x.l;
+      from[k] = points[at + (k < count ? k : 0)];
       to[k] = k < count ? niels + (at + k) * kNielsWords : spare[k];
     }
     F xy[2];
@@ -153,14 +153,14 @@ void add_lanes(const Extended<F>& lanes, ExtendedPoint* result) {
 }
 
 template <class F>
-void sum(const AffinePoint* points, std::size_t size, ExtendedPoint* result) {
+void sum(const Coordinates* points, std::size_t size, ExtendedPoint* result) {
   constexpr unsigned kLanes = F::kLanes;
   Extended<F> total = Extended<F>::identity();
   const AffinePoint identity = {kZero, kOne};
   for (std::size_t at = 0; at < size; at += kLanes) {
     const std::uint64_t* from[kLanes];
     for (unsigned k = 0; k < kLanes; ++k) {
-      from[k] = at + k < size ? points[at + k].x.l : identity.x.l;
+      from[k] = at + k < size ? points[at + k] : identity.x.l;
     }
     F xy[2];
     F::template load<2>(from, xy);

@@ -14,6 +14,8 @@ struct Limbs {
 struct AffinePoint {
   Limbs x, y;
 };
+// The ten limbs of an affine point, wherever they are.
+using Coordinates = const std::uint64_t*;
 
 // x = X/Z, y = Y/Z, x·y = T/Z on −x² + y² = 1 + d·x²·y². The first two are Y − X and Y + X, with
 // limbs below 2^53.

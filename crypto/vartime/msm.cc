@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <new>
 
 #include "crypto/vartime/edwards.h"
@@ -10,31 +11,33 @@ namespace psephos::crypto::vartime {
 
 namespace {
 
-constexpr unsigned kScalarBits = 252;  // of a magnitude up to q/2, and one more for signed digits
 constexpr unsigned kStrausBits = 4;
 constexpr unsigned kMinWindowBits = 4;
 constexpr unsigned kMaxWindowBits = 14;  // more would not fit into a core's own cache
 
-unsigned num_windows(unsigned window_bits) { return (kScalarBits + 1 + window_bits) / window_bits; }
-
 std::size_t rounded(std::size_t size, std::size_t lanes) {
   return (size + lanes - 1) / lanes * lanes;
 }
+
+constexpr double kSortCost = 0.02;    // of a digit
+constexpr double kWindowEndCost = 6;  // the lanes of a window, added up
 
 // Costs in additions of a Niels point, over all lanes at once; other operations weighed by their
 // multiplications.
 double straus_cost(const Backend& backend, std::size_t size) {
   const auto groups =
       static_cast<double>(rounded(size, backend.lanes)) / static_cast<double>(backend.lanes);
-  return groups * (8 + num_windows(kStrausBits) * 9 / 7.0) + kScalarBits * 8 / 7.0;
+  return groups * (8 + num_windows(kStrausBits) * 9 / 7.0) + kMagnitudeBits * 8 / 7.0;
 }
-double bucket_cost(const Backend& backend, std::size_t size, unsigned window_bits) {
+double bucket_cost(const Backend& backend, std::size_t size, std::size_t bits,
+                   unsigned window_bits) {
   const auto lanes = static_cast<double>(backend.lanes);
   const auto buckets = static_cast<double>(std::size_t{1} << (window_bits - 1));
-  // The end of each window and the doublings are done one by one, whatever the lanes.
-  const double fill = static_cast<double>(size) / lanes;
-  const double reduction = 18 / 7.0 * (buckets / lanes + lanes);
-  return num_windows(window_bits) * (fill + reduction) + kScalarBits * 8 / 7.0;
+  // Digits above a scalar's end are sorted, but nothing is added for them.
+  const double fill = static_cast<double>(bits) / window_bits / lanes;
+  const double sort = kSortCost * static_cast<double>(size);
+  const double reduction = 18 / 7.0 * buckets / lanes + kWindowEndCost;
+  return num_windows(window_bits) * (sort + reduction) + fill + kMagnitudeBits * 8 / 7.0;
 }
 
 // write_digits writes the signed digits of windows of c bits, all terms' of the first window, then
@@ -69,32 +72,45 @@ void write_digits(std::span<const SignedScalar> scalars, unsigned window_bits, u
   }
 }
 
+std::size_t bit_width(const ScalarWords& words) {
+  for (std::size_t i = words.size(); i-- > 0;) {
+    if (words[i] != 0) {
+      return 64 * i + static_cast<std::size_t>(std::bit_width(words[i]));
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
-MsmPlan plan_msm(const Backend& backend, std::size_t size) {
+MsmPlan plan_msm(const Backend& backend, std::size_t size, std::size_t bits) {
   MsmPlan best = {.straus = true, .window_bits = kStrausBits};
   double best_cost = straus_cost(backend, size);
-  for (unsigned bits = kMinWindowBits; bits <= kMaxWindowBits; ++bits) {
-    const double cost = bucket_cost(backend, size, bits);
+  for (unsigned window_bits = kMinWindowBits; window_bits <= kMaxWindowBits; ++window_bits) {
+    const double cost = bucket_cost(backend, size, bits, window_bits);
     if (cost < best_cost) {
       best_cost = cost;
-      best = {.straus = false, .window_bits = bits};
+      best = {.straus = false, .window_bits = window_bits};
     }
   }
   return best;
 }
 
-void Msm::clear() {
+void Msm::clear(std::size_t terms) {
   scalars_.clear();
   points_.clear();
+  bits_ = 0;
+  scalars_.reserve(terms);
+  points_.reserve(terms);
 }
 
-void Msm::add(const SignedScalar& scalar, const AffinePoint& point) {
+void Msm::add(const SignedScalar& scalar, Coordinates point) {
   scalars_.push_back(scalar);
   points_.push_back(point);
+  bits_ += bit_width(scalar.magnitude);
 }
 
-ExtendedPoint Msm::sum_vartime() { return sum_vartime(plan_msm(*backend_, size())); }
+ExtendedPoint Msm::sum_vartime() { return sum_vartime(plan_msm(*backend_, size(), bits_)); }
 
 void AlignedWords::reserve(std::size_t words) {
   if (words > size_) {

@@ -14,12 +14,19 @@
 
 namespace psephos::crypto::vartime {
 
-// The method for `size` terms: windows of 4 bits and Straus, or buckets.
+// The method for `size` terms whose magnitudes have so many bits together: windows of 4 bits and
+// Straus, or buckets.
 struct MsmPlan {
   bool straus;
   unsigned window_bits;
 };
-[[nodiscard]] MsmPlan plan_msm(const Backend& backend, std::size_t size);
+[[nodiscard]] MsmPlan plan_msm(const Backend& backend, std::size_t size, std::size_t bits);
+
+// The windows of c bits for magnitudes of so many bits: signed digits need one bit more.
+inline constexpr unsigned kMagnitudeBits = 252;  // of a magnitude up to q/2
+[[nodiscard]] constexpr unsigned num_windows(unsigned window_bits, unsigned bits = kMagnitudeBits) {
+  return (bits + window_bits) / window_bits;
+}
 
 // AlignedWords is memory in whole cache lines, not initialised.
 class AlignedWords {
@@ -44,10 +51,10 @@ class Msm {
  public:
   explicit Msm(const Backend& backend) : backend_(&backend) {}
 
-  // clear forgets the terms; add takes one; sum adds them up, by the plan for their number or by
-  // the given one.
-  void clear();
-  void add(const SignedScalar& scalar, const AffinePoint& point);
+  // clear forgets the terms and makes room for so many; add takes one, whose point must stay where
+  // it is; sum adds them up, by the plan for them or by the given one.
+  void clear(std::size_t terms = 0);
+  void add(const SignedScalar& scalar, Coordinates point);
   [[nodiscard]] std::size_t size() const { return points_.size(); }
   [[nodiscard]] ExtendedPoint sum_vartime();
   [[nodiscard]] ExtendedPoint sum_vartime(const MsmPlan& plan);
@@ -55,7 +62,8 @@ class Msm {
  private:
   const Backend* backend_;
   std::vector<SignedScalar> scalars_;
-  std::vector<AffinePoint> points_;
+  std::vector<Coordinates> points_;
+  std::size_t bits_ = 0;
   std::vector<Digit> digits_;
   std::vector<std::uint32_t> indices_;
   AlignedWords memory_;

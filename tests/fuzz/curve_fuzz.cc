@@ -49,8 +49,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const MsmPlan& plan :
          {MsmPlan{.straus = true, .window_bits = 4}, MsmPlan{.straus = false, .window_bits = 5}}) {
       Msm msm(*backend);
+      std::vector<AffinePoint> points;
+      points.reserve(terms.size());
       for (const Term& term : terms) {
-        msm.add(to_signed_vartime(ScalarAccess::words(term.scalar)), affine(*backend, term.point));
+        points.push_back(affine(*backend, term.point));
+        msm.add(to_signed_vartime(ScalarAccess::words(term.scalar)), points.back().x.l);
       }
       PSEPHOS_CHECK(encode_vartime(msm.sum_vartime(plan)) == expected.bytes());
     }
