@@ -38,7 +38,17 @@ struct BucketMemory {
   std::uint32_t* by_count;  // 2^(c−1)
 };
 
-enum class FieldOperation : std::uint8_t { sum, difference, product, square };
+// combined and combined_loose: what an addition of points does with its four products before it
+// multiplies them once more. With w = a·b, v = b² (loose: w = a, v = b, limbs below 2^51 + 2^12):
+// e = w − v, f = 2w − v, g = 2w + v, h = w + v; ((g·h)² − (f·e)²) + (f·g)·(e·h).
+enum class FieldOperation : std::uint8_t {
+  sum,
+  difference,
+  product,
+  square,
+  combined,
+  combined_loose,
+};
 
 inline constexpr unsigned kIndependentProducts = 4;
 

@@ -31,6 +31,13 @@ inline bool read_canonical(const std::uint8_t* bytes, Limbs& out) {
 }
 
 template <class F>
+F combined(const typename F::Wide& w, const typename F::Wide& v) {
+  const Extended<F> p = completed<F>((w - v).reduced(), (w + w - v).reduced(),
+                                     (w + w + v).reduced(), (w + v).reduced());
+  return p.y_plus_x * p.y_minus_x + p.z.reduced() * p.t;
+}
+
+template <class F>
 void field(FieldOperation operation, const Limbs* a, const Limbs* b, std::size_t size,
            Limbs* results) {
   constexpr unsigned kLanes = F::kLanes;
@@ -62,6 +69,12 @@ void field(FieldOperation operation, const Limbs* a, const Limbs* b, std::size_t
         break;
       case FieldOperation::square:
         result = x.squared();
+        break;
+      case FieldOperation::combined:
+        result = combined<F>(F::product(x, y), F::square(y));
+        break;
+      case FieldOperation::combined_loose:
+        result = combined<F>(typename F::Wide(x), typename F::Wide(y));
         break;
     }
     result = result.canonical();

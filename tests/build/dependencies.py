@@ -62,7 +62,7 @@ ALWAYS_SECRET = ("include/psephos/secret.h",)
 
 # Third-party headers, and the only files that may include them ("folder/" stands for all below).
 WRAPPERS = {
-    r"openssl/.*": ["crypto/openssl.h", "crypto/hash.cc"],
+    r"openssl/.*": ["crypto/openssl.h", "crypto/hash.cc", "crypto/transcript.cc"],
     r"sodium\.h": ["crypto/sodium.h"],
     r"valgrind/.*": ["crypto/declassify.h"],
     r"immintrin\.h": ["crypto/vartime/"],

@@ -222,6 +222,25 @@ TEST_P(AnyEvaluator, JudgesEncodings) {
   EXPECT_EQ(evaluator.sum({}), Point());
 }
 
+// Encodings are judged some at a time: the last and the first of such groups.
+TEST_P(AnyEvaluator, JudgesManyEncodings) {
+  test::SeededRandom random;
+  const std::array<std::uint8_t, 32> good = random_point(random).bytes();
+  std::array<std::uint8_t, 32> bad = good;
+  bad[31] |= 0x80;
+  const std::vector<std::size_t> expected = {0, 255, 256, 511, 512, 599};
+  std::vector<Point> points;
+  for (std::size_t i = 0; i < 600; ++i) {
+    Reader in(std::ranges::binary_search(expected, i) ? bad : good, Reader::Points::later);
+    points.push_back(Point::decode(in, Identity::accepted, "point").value());
+  }
+  std::vector<Point*> pointers;
+  for (Point& point : points) {
+    pointers.push_back(&point);
+  }
+  EXPECT_EQ(evaluator.not_elements(pointers), expected);
+}
+
 // The identity is refused before an evaluator sees it, as when points are decoded at once.
 TEST(PointsLater, TheIdentityIsRefusedWhereItMayNotStand) {
   const Bytes zeros(32);

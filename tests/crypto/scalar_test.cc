@@ -49,6 +49,23 @@ TEST(Scalar, PsephosWideReduction) {
   }
 }
 
+TEST(Scalar, WideReductionIsASumOfPowers) {
+  test::SeededRandom random;
+  for (std::size_t round = 0; round < test::iterations(200); ++round) {
+    std::array<std::uint8_t, 64> bytes;
+    random.fill(bytes);
+    if (round < 4) {  // all bits, those of the lower half, of the upper half, none
+      std::fill_n(bytes.begin(), 32, static_cast<std::uint8_t>(round < 2 ? 0xff : 0));
+      std::fill_n(bytes.begin() + 32, 32, static_cast<std::uint8_t>(round % 2 == 0 ? 0xff : 0));
+    }
+    Scalar expected;
+    for (std::size_t i = bytes.size(); i-- > 0;) {
+      expected = expected * Scalar::from_u64(256) + Scalar::from_u64(bytes[i]);
+    }
+    EXPECT_EQ(Scalar::reduce(bytes), expected);
+  }
+}
+
 TEST(Scalar, Rfc9496OrderIsTheFirstThatIsRefused) {
   PSEPHOS_LOAD_VECTORS(vectors, "rfc9496_ristretto255.json", "order");
   Bytes order = vectors.root().hex();

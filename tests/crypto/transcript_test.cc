@@ -3,6 +3,7 @@
 #include "psephos/crypto/generators.h"
 
 #include "tests/crypto/support.h"
+#include "tests/support/seeded_random.h"
 #include "tests/support/vectors.h"
 
 namespace psephos::crypto {
@@ -73,6 +74,34 @@ TEST(Transcript, CopiesGoTheirOwnWays) {
   EXPECT_NE(a.digest(), b.digest());
   a.absorb("label", as_bytes("x"));
   EXPECT_EQ(a.challenge("c"), b.challenge("c"));
+}
+
+// Pieces of every length, gathered or not, against one hash of all bytes; and copies taken in
+// between.
+TEST(Transcript, HashesWhatWasAbsorbed) {
+  test::SeededRandom random;
+  for (std::size_t round = 0; round < test::iterations(20); ++round) {
+    Transcript transcript("test");
+    Writer all;
+    all.u32(10).raw(as_bytes("psephos/v1")).u32(4).raw(as_bytes("test"));
+    for (std::size_t piece = 0; piece < 12; ++piece) {
+      Bytes bytes(random.below(piece % 3 == 0 ? 1200 : 80));
+      if (piece == 4) {
+        bytes.resize(512);
+      }
+      random.fill(bytes);
+      transcript.absorb("label", bytes);
+      all.u32(5).raw(as_bytes("label")).u32(static_cast<std::uint32_t>(bytes.size())).raw(bytes);
+      if (random.below(2) == 0) {
+        const Transcript copy = transcript;
+        EXPECT_EQ(copy.digest(), sha512({all.bytes()}));
+      }
+      if (random.below(3) == 0) {
+        EXPECT_EQ(transcript.digest(), sha512({all.bytes()}));
+      }
+    }
+    EXPECT_EQ(transcript.digest(), sha512({all.bytes()}));
+  }
 }
 
 TEST(Transcript, IntegersAreBigEndian) {

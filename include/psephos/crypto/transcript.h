@@ -5,12 +5,14 @@
 //   challenge(label)      absorb(label, ""); d = SHA-512(ctx so far); absorb("challenge", d);
 //                         d as a little-endian integer mod q
 //
-// Public data only. Labels are ASCII and stand in protocol/labels.h and crypto/labels.h. A verifier
-// refuses a challenge of zero; this class only computes it.
+// Public data only; not for several threads at once. Labels are ASCII and stand in
+// protocol/labels.h and crypto/labels.h. A verifier refuses a challenge of zero; this class only
+// computes it.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "psephos/bytes.h"
@@ -21,6 +23,11 @@ namespace psephos::crypto {
 class Transcript {
  public:
   explicit Transcript(std::string_view name);
+  Transcript(const Transcript& other);
+  Transcript(Transcript&& other) noexcept;
+  Transcript& operator=(const Transcript& other);
+  Transcript& operator=(Transcript&& other) noexcept;
+  ~Transcript();
 
   void absorb(std::string_view label, ByteView bytes);
   void absorb_u32(std::string_view label, std::uint32_t value);
@@ -29,9 +36,8 @@ class Transcript {
   [[nodiscard]] std::array<std::uint8_t, 64> digest() const;
 
  private:
-  // libsodium's crypto_hash_sha512_state is 208 bytes; held opaquely so that no third-party header
-  // is needed here.
-  alignas(16) std::array<std::uint8_t, 208> state_;
+  class Hash;  // of what was absorbed
+  std::unique_ptr<Hash> hash_;
 };
 
 }  // namespace psephos::crypto

@@ -53,6 +53,10 @@ class Integers {
       case FieldOperation::square:
         BN_mod_sqr(r, x, p_, context_);
         break;
+      case FieldOperation::combined:
+      case FieldOperation::combined_loose:
+        ADD_FAILURE() << "see combined";
+        break;
     }
     Limbs result{};
     for (std::uint64_t& limb : result.l) {
@@ -66,6 +70,19 @@ class Integers {
     BN_free(y);
     BN_free(r);
     return result;
+  }
+
+  // What FieldOperation::combined_loose says.
+  Limbs combined(const Limbs& w, const Limbs& v) {
+    using enum FieldOperation;
+    const Limbs h = apply(sum, w, v);
+    const Limbs e = apply(difference, w, v);
+    const Limbs f = apply(sum, w, e);
+    const Limbs g = apply(sum, w, h);
+    const Limbs gh = apply(product, g, h);
+    const Limbs fe = apply(product, f, e);
+    return apply(sum, apply(product, apply(sum, gh, fe), apply(difference, gh, fe)),
+                 apply(product, apply(product, f, g), apply(product, e, h)));
   }
 
  private:
@@ -132,6 +149,62 @@ TEST(VartimeField, AgreesWithIntegers) {
       for (std::size_t i = 0; i < a.size(); ++i) {
         ASSERT_TRUE(std::ranges::equal(results[i].l, expected[i].l))
             << backend->name << ", operation " << static_cast<int>(operation) << ", pair " << i;
+      }
+    }
+  }
+}
+
+// What an addition of points hands from product to product without carries, from the largest limbs
+// that may come in, in every lane.
+TEST(VartimeField, FactorsMayBeSumsOfProducts) {
+  test::SeededRandom random;
+  Integers integers;
+  constexpr std::uint64_t kProduct = (std::uint64_t{1} << 51) + (1U << 12) - 1;
+  constexpr std::uint64_t kLow26 = (1U << 26) - 1;
+  std::vector<Limbs> products = {kZero,
+                                 kOne,
+                                 {{kProduct, kProduct, kProduct, kProduct, kProduct}},
+                                 {{kLimb, kLimb, kLimb, kLimb, kLimb}},
+                                 {{kProduct, 0, kProduct, 0, kProduct}},
+                                 {{0, kProduct, 0, kProduct, 0}},
+                                 {{kLow26, kLow26, kLow26, kLow26, kLow26}},
+                                 {{kLimb - 18, kLimb, kLimb, kLimb, kLimb}}};
+  for (std::size_t i = 0; i < test::iterations(10); ++i) {
+    Limbs limbs;
+    for (std::uint64_t& limb : limbs.l) {
+      limb = random.below(3) == 0 ? kProduct : random.below(kProduct + 1);
+    }
+    products.push_back(limbs);
+  }
+  for (const auto& [operation, elements] :
+       {std::pair{FieldOperation::combined, field_elements(random)},
+        std::pair{FieldOperation::combined_loose, products}}) {
+    std::vector<Limbs> a;
+    std::vector<Limbs> b;
+    std::vector<Limbs> expected;
+    for (const Limbs& x : elements) {
+      for (const Limbs& y : elements) {
+        a.push_back(x);
+        b.push_back(y);
+        expected.push_back(operation == FieldOperation::combined_loose
+                               ? integers.combined(x, y)
+                               : integers.combined(integers.apply(FieldOperation::product, x, y),
+                                                   integers.apply(FieldOperation::square, y, y)));
+      }
+    }
+    for (const Backend* backend : supported_backends()) {
+      std::vector<Limbs> results(a.size());
+      backend->field(operation, a.data(), b.data(), a.size(), results.data());
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        ASSERT_TRUE(std::ranges::equal(results[i].l, expected[i].l))
+            << backend->name << ", operation " << static_cast<int>(operation) << ", pair " << i;
+      }
+      // The largest limbs in all lanes at once.
+      const std::vector<Limbs> same(backend->lanes, elements[elements.size() > 7 ? 7 : 2]);
+      std::vector<Limbs> all(backend->lanes);
+      backend->field(operation, same.data(), same.data(), same.size(), all.data());
+      for (const Limbs& lane : all) {
+        ASSERT_TRUE(std::ranges::equal(lane.l, all.front().l)) << backend->name;
       }
     }
   }
