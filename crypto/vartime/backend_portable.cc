@@ -1,4 +1,5 @@
 #include "crypto/vartime/backend_impl.h"
+#include "crypto/vartime/field_pair.h"
 #include "crypto/vartime/field_portable.h"
 
 namespace psephos::crypto::vartime {
@@ -10,6 +11,6 @@ bool is_supported() { return true; }
 }  // namespace
 
 constinit const Backend kPortable =
-    make_backend<PortableField, PortableField>("portable", is_supported);
+    make_backend<PortableField, Pair<PortableField>>("portable", is_supported);
 
 }  // namespace psephos::crypto::vartime

@@ -1,5 +1,5 @@
 // SHA-256, SHA-384 and SHA-512 over public data (FIPS 180-4; OpenSSL for SHA-256 and SHA-384,
-// libsodium for SHA-512).
+// libsodium for the few SHA-512 outside transcripts).
 #pragma once
 
 #include <array>
