@@ -82,7 +82,7 @@ Transcript::Transcript(std::string_view name) : hash_(std::make_unique<Hash>()) 
 Transcript::Transcript(const Transcript& other) : hash_(std::make_unique<Hash>(*other.hash_)) {}
 Transcript::Transcript(Transcript&& other) noexcept = default;
 Transcript& Transcript::operator=(const Transcript& other) {
-  hash_ = std::make_unique<Hash>(*other.hash_);
+  *this = Transcript(other);
   return *this;
 }
 Transcript& Transcript::operator=(Transcript&& other) noexcept = default;
