@@ -207,6 +207,7 @@ CLEAN = {
     "crypto/openssl.h": "#include <openssl/evp.h>\n#include <mutex>\n",
     "crypto/declassify.h": "#include <valgrind/memcheck.h>\n",
     "crypto/hash.cc": "#include <openssl/evp.h>\n",
+    "crypto/transcript.cc": "#include <openssl/evp.h>\n",
     "crypto/error.cc": '#include "psephos/error.h"\n#include <cstdio>\n',
     "crypto/vartime/ifma.cc": "#include <immintrin.h>\n",
     "crypto/point.cc": '#include "psephos/crypto/point.h"\n#include "crypto/sodium.h"\n',
@@ -224,7 +225,7 @@ CLEAN = {
 CLEAN_TARGETS = {
     "psephos_crypto_verify": [
         "crypto/error.cc crypto/hash.cc crypto/point.cc crypto/sodium.h crypto/openssl.h "
-        "crypto/vartime/ifma.cc",
+        "crypto/transcript.cc crypto/vartime/ifma.cc",
         "error.h random.h crypto/point.h",
         "",
     ],
