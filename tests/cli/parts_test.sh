@@ -65,6 +65,17 @@ tampered
 rm tampered/main/checkpoint
 same_report tampered 2 1
 
+# The example with GNU parallel, on this machine alone.
+if command -v parallel >/dev/null; then
+  export PSEPHOS=$psephos
+  expect 0 "ACCEPTED" "$here/../../examples/verify-parallel.sh" record 3
+  tampered
+  rm "tampered/${bundle#record/}"
+  expect 1 "REJECTED" "$here/../../examples/verify-parallel.sh" tampered 3
+else
+  echo "skipped: examples/verify-parallel.sh (GNU parallel is not installed)"
+fi
+
 # What is refused.
 same_report record 3 0
 expect 1 "1.part: is one of 3 parts; 2 are here" \
