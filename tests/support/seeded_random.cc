@@ -58,6 +58,9 @@ void SeededRandom::fill(std::span<std::uint8_t> out) {
   std::array<std::uint8_t, crypto_stream_chacha20_NONCEBYTES> nonce{};
   put_u64(key, seed_);
   put_u64(nonce, calls_.fetch_add(1));
+  if (out.empty()) {
+    return;  // a salt of no bytes has no address
+  }
   crypto_stream_chacha20(out.data(), out.size(), nonce.data(), key.data());
 }
 
