@@ -230,8 +230,9 @@ void add_verify(CLI::App& app, Context& context) {
   output->needs(part);
   command
       ->add_option("--combine", options->parts,
-                   "the files of all parts, instead of judging the entries here; they are\n"
-                   "believed, so take them from your own machines only")
+                   "the files of all parts, instead of judging the entries here; what they\n"
+                   "say of the entries they read is believed, so take them from your own\n"
+                   "machines only")
       ->type_name("FILE")
       ->excludes(part);
   command->footer(

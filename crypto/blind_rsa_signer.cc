@@ -11,6 +11,7 @@ namespace psephos::crypto {
 
 struct RsaSecretKey::Impl {
   EvpKey evp;
+  RsaPrimes primes = RsaPrimes::two;
 };
 
 namespace {
@@ -123,7 +124,7 @@ Result<RsaSecretKey> RsaSecretKey::generate(std::size_t modulus_bits, RsaPrimes 
   }
   EvpKey key(generated);
   PSEPHOS_TRY(RsaPublicKey public_key, public_half(key.get()));
-  return RsaSecretKey(std::make_unique<Impl>(std::move(key)), std::move(public_key));
+  return RsaSecretKey(std::make_unique<Impl>(std::move(key), primes), std::move(public_key));
 }
 
 Result<RsaSecretKey> RsaSecretKey::decode(const SecretBuffer& der) {
@@ -149,6 +150,9 @@ Result<RsaSecretKey> RsaSecretKey::decode(const SecretBuffer& der) {
 }
 
 Result<SecretBuffer> RsaSecretKey::encode() const {
+  if (impl_->primes != RsaPrimes::two) {
+    return fail(Errc::misuse, "an RSA key of three primes is for rehearsals and cannot be stored");
+  }
   const ErrorScope errors;
   const Pkcs8 info(EVP_PKEY2PKCS8(impl_->evp.get()));
   const int size = info == nullptr ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr);

@@ -164,11 +164,15 @@ Result<std::vector<Digest32>> LogReader::consistency_proof(std::uint64_t old_siz
   return crypto::consistency_proof(old_size, tree().size, nodes());
 }
 
-Result<Digest32> LogReader::root(std::uint64_t size) const {
-  if (size > tree().size) {
-    return fail(Errc::misuse, log_ + " has only " + std::to_string(tree().size) + " entries");
+Result<bool> LogReader::continues(const crypto::TreeHead& older) const {
+  if (older.size == 0) {
+    return older == crypto::MerkleFrontier().head();
   }
-  return crypto::root_of(size, nodes());
+  if (older.size > tree().size) {
+    return false;
+  }
+  PSEPHOS_TRY(const std::vector<Digest32> proof, consistency_proof(older.size));
+  return crypto::verify_consistency(older, tree(), proof).has_value();
 }
 
 Result<crypto::LogProof> LogReader::proof(std::uint64_t index) const {
@@ -290,8 +294,8 @@ Result<Bytes> check_receipt(const LogReader& reader, const crypto::NoteVerifier&
                 "receipt: its checkpoint promises " + std::to_string(checkpoint.tree.size) +
                     " entries; the record's log has only " + std::to_string(reader.tree().size));
   }
-  PSEPHOS_TRY(const Digest32 prefix_root, reader.root(checkpoint.tree.size));
-  if (prefix_root != checkpoint.tree.root) {
+  PSEPHOS_TRY(const bool continues, reader.continues(checkpoint.tree));
+  if (!continues) {
     return fail(Errc::rejected,
                 "receipt: the record's log does not continue the log of the receipt's checkpoint");
   }

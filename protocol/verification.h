@@ -45,26 +45,31 @@ struct LogFollower {
   bool sound = true;
 };
 
+// Uncounted are ballots of one box that entered the sums but do not count.
+struct Uncounted {
+  struct Ballot {
+    std::uint64_t index;
+    std::uint32_t style;
+  };
+  const LogReader* reader;
+  std::vector<Digest32> roots;  // of each bundle, as it was judged
+  std::vector<Ballot> ballots;
+};
+
 // LogFold is what is known of a roll or box after its groups so far.
 struct LogFold {
-  LogFold(const LogReader& of, const Manifest& manifest, LogKind kind, std::uint32_t number)
-      : reader(&of), follower(of) {
+  LogFold(const LogReader& reader, const Manifest& manifest, LogKind kind, std::uint32_t number)
+      : follower(reader), uncounted{.reader = &reader, .roots = {}, .ballots = {}} {
     if (kind == LogKind::roll) {
       roll.emplace(manifest);
     } else {
       box.emplace(manifest, number);
     }
   }
-  const LogReader* reader;
   LogFollower follower;
   std::optional<IssuanceState> roll;
   std::optional<BoxState> box;
-  std::vector<Digest32> roots;  // of each bundle of a box
-  struct NotCounted {           // a ballot that entered the sums but does not count
-    std::uint64_t index;
-    std::uint32_t style;
-  };
-  std::vector<NotCounted> not_counted;
+  Uncounted uncounted;
 };
 
 // Whether the record is judged as finished, or as one whose tally may still be missing.
@@ -126,9 +131,9 @@ class Verification {
   void take_ballots(std::uint64_t first, JudgedGroup& group, LogFold& fold);
   void take_issuances(std::uint64_t first, const JudgedGroup& group, LogFold& fold);
   void finish_log(std::uint32_t log, LogFold& fold);
-  void leave_out(const LogFold& fold);
-  [[nodiscard]] Result<SumsPerStyle> sums_again(const LogFold& fold, std::uint64_t number,
-                                                std::span<const LogFold::NotCounted> ballots) const;
+  void leave_out(const Uncounted& uncounted);
+  [[nodiscard]] Result<SumsPerStyle> sums_again(const Uncounted& uncounted, std::uint64_t number,
+                                                std::span<const Uncounted::Ballot> ballots) const;
 
   // Whatever comes before rolls and boxes are read; false if they cannot be.
   bool start();
@@ -156,6 +161,7 @@ class Verification {
   std::vector<std::uint64_t> used_;                 // credentials per style
   std::vector<std::vector<std::uint64_t>> issued_;  // [registrar][style]
   std::set<std::uint32_t> stopped_;                 // logs with a bundle that could not be read
+  std::vector<Uncounted> uncounted_;                // of the boxes that have been folded
   std::optional<Error> bad_part_;
   std::uint64_t entries_done_ = 0;
   std::uint64_t entries_all_ = 0;

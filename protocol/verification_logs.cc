@@ -173,7 +173,7 @@ bool Verification::fold_logs(const NextGroup& next) {
     }
     for (const BundleAudit& bundle : group.bundles) {
       follow(fold->follower, bundle);
-      fold->roots.push_back(bundle.root);
+      fold->uncounted.roots.push_back(bundle.root);
     }
     const std::uint64_t first = plan.bundles.from * crypto::kTileWidth;
     if (fold->box.has_value()) {
@@ -182,12 +182,13 @@ bool Verification::fold_logs(const NextGroup& next) {
       take_issuances(first, group, *fold);
     }
     if (group.unreadable.has_value()) {
-      add_fault(Check::logs, fold->reader->log(), group.unreadable->message);
+      add_fault(Check::logs, fold->follower.log, group.unreadable->message);
     }
   });
   while (log < num_logs()) {
     finish_one();
   }
+  std::ranges::for_each(uncounted_, [this](const Uncounted& of_box) { leave_out(of_box); });
   return stopped_.empty();
 }
 
@@ -198,7 +199,7 @@ void Verification::take_ballots(std::uint64_t first, JudgedGroup& group, LogFold
   }
   for (std::size_t i = 0; i < group.entries.size(); ++i) {
     const std::uint64_t index = first + i;
-    const auto place = [&] { return entry_place(fold.reader->log(), index); };
+    const auto place = [&] { return entry_place(fold.follower.log, index); };
     for (Fault& fault : group.entries[i].faults) {
       fault.place = place();
       add_fault(std::move(fault));
@@ -216,12 +217,12 @@ void Verification::take_ballots(std::uint64_t first, JudgedGroup& group, LogFold
       fault.place = place();
       add_fault(std::move(fault));
       if (use->is_ballot) {
-        fold.not_counted.push_back({index, use->style});
+        fold.uncounted.ballots.push_back({index, use->style});
       }
       continue;
     }
     if (const auto replaced = taken->superseded; replaced.has_value()) {
-      fold.not_counted.push_back({*replaced, use->style});
+      fold.uncounted.ballots.push_back({*replaced, use->style});
     }
   }
 }
@@ -229,7 +230,7 @@ void Verification::take_ballots(std::uint64_t first, JudgedGroup& group, LogFold
 void Verification::take_issuances(std::uint64_t first, const JudgedGroup& group, LogFold& fold) {
   for (std::size_t i = 0; i < group.issuances.size(); ++i) {
     const Result<Issuance>& issuance = group.issuances[i];
-    const auto place = [&] { return entry_place(fold.reader->log(), first + i); };
+    const auto place = [&] { return entry_place(fold.follower.log, first + i); };
     if (!issuance.has_value()) {
       add_fault(Check::issuance, place(), issuance.error().message);
       continue;
@@ -249,7 +250,7 @@ void Verification::finish_log(std::uint32_t log, LogFold& fold) {
   if (fold.roll.has_value()) {
     const IssuanceState& roll = *fold.roll;
     if (roll.total() > manifest_->voters) {
-      add_fault(Check::issuance, fold.reader->log(),
+      add_fault(Check::issuance, fold.follower.log,
                 std::to_string(roll.total()) + " issuances; the manifest names at most " +
                     std::to_string(manifest_->voters) + " voters");
     }
@@ -260,25 +261,27 @@ void Verification::finish_log(std::uint32_t log, LogFold& fold) {
     report_[Check::issuance].checked += roll.total();
     return;
   }
-  leave_out(fold);
+  if (!fold.uncounted.ballots.empty()) {
+    uncounted_.push_back(std::move(fold.uncounted));
+  }
   for (std::uint32_t style = 0; style < manifest_->num_styles(); ++style) {
     used_[style] += fold.box->credentials_used(style);
   }
 }
 
 // Reads ballots of one bundle again and sums them.
-Result<SumsPerStyle> Verification::sums_again(const LogFold& fold, std::uint64_t number,
-                                              std::span<const LogFold::NotCounted> ballots) const {
-  PSEPHOS_TRY(const LogReader::Bundle bundle, fold.reader->bundle(number));
-  const auto changed = [](const LogFold::NotCounted& ballot) {
+Result<SumsPerStyle> Verification::sums_again(const Uncounted& uncounted, std::uint64_t number,
+                                              std::span<const Uncounted::Ballot> ballots) const {
+  PSEPHOS_TRY(const LogReader::Bundle bundle, uncounted.reader->bundle(number));
+  const auto changed = [](const Uncounted::Ballot& ballot) {
     return fail(Errc::rejected, "entry " + std::to_string(ballot.index) +
                                     ": is not what it was when it was judged");
   };
-  if (fold.reader->audit(bundle).root != fold.roots[number]) {
+  if (uncounted.reader->audit(bundle).root != uncounted.roots[number]) {
     return changed(ballots.front());
   }
   std::vector<ByteView> payloads;
-  for (const LogFold::NotCounted& ballot : ballots) {
+  for (const Uncounted::Ballot& ballot : ballots) {
     PSEPHOS_TRY(const ByteView payload,
                 payload_of(bundle.entries[ballot.index % crypto::kTileWidth]));
     payloads.push_back(payload);
@@ -296,24 +299,30 @@ Result<SumsPerStyle> Verification::sums_again(const LogFold& fold, std::uint64_t
 
 // Ballots that do not count, because a later one of the same credential replaced them or the log's
 // rules refuse them, were added with all others; they are read again and taken out.
-void Verification::leave_out(const LogFold& fold) {
-  std::map<std::uint64_t, std::vector<LogFold::NotCounted>> per_bundle;
-  for (const LogFold::NotCounted& ballot : fold.not_counted) {
-    per_bundle[ballot.index / crypto::kTileWidth].push_back(ballot);
+void Verification::leave_out(const Uncounted& uncounted) {
+  std::map<std::uint64_t, std::vector<Uncounted::Ballot>> bundles;
+  for (const Uncounted::Ballot& ballot : uncounted.ballots) {
+    bundles[ballot.index / crypto::kTileWidth].push_back(ballot);
   }
-  const std::vector<std::pair<std::uint64_t, std::vector<LogFold::NotCounted>>> bundles(
-      per_bundle.begin(), per_bundle.end());
-  std::vector<Result<SumsPerStyle>> sums(bundles.size());
-  input_.executor.run(bundles.size(), [&](std::size_t task) {
-    sums[task] = sums_again(fold, bundles[task].first, bundles[task].second);
-  });
-  for (const Result<SumsPerStyle>& of_bundle : sums) {
-    if (!of_bundle.has_value()) {
-      add_fault(Check::logs, fold.reader->log(), of_bundle.error().message);
-      return;
+  // A few bundles at a time: their sums may be as large as the ballots.
+  const std::size_t at_once = 2 * input_.executor.concurrency();
+  for (auto next = bundles.begin(); next != bundles.end();) {
+    std::vector<decltype(next)> window;
+    while (window.size() < at_once && next != bundles.end()) {
+      window.push_back(next++);
     }
-    for (const auto& [style, of_style] : *of_bundle) {
-      aggregate_->subtract(style, of_style.sums, of_style.ballots);
+    std::vector<Result<SumsPerStyle>> sums(window.size());
+    input_.executor.run(window.size(), [&](std::size_t task) {
+      sums[task] = sums_again(uncounted, window[task]->first, window[task]->second);
+    });
+    for (const Result<SumsPerStyle>& of_bundle : sums) {
+      if (!of_bundle.has_value()) {
+        add_fault(Check::logs, uncounted.reader->log(), of_bundle.error().message);
+        return;
+      }
+      for (const auto& [style, of_style] : *of_bundle) {
+        aggregate_->subtract(style, of_style.sums, of_style.ballots);
+      }
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "psephos/codec.h"
+#include "psephos/version.h"
 
 #include "protocol/labels.h"
 #include "protocol/verification.h"
@@ -13,6 +14,8 @@
 namespace psephos::protocol {
 
 namespace {
+
+constexpr std::size_t kMaxVersionBytes = 64;
 
 // total·part/of, rounded down, without overflow.
 std::uint64_t cut(std::uint64_t total, std::uint32_t part, std::uint32_t of) {
@@ -48,7 +51,11 @@ std::vector<BundleRange> ranges_of(Share share, std::span<const std::uint64_t> r
 
 Bytes VerificationPart::encode() const {
   Writer out;
-  out.raw(as_bytes(labels::kVerificationPart)).u32(share.part).u32(share.of).raw(election_id);
+  out.raw(as_bytes(labels::kVerificationPart))
+      .var(kVersion)
+      .u32(share.part)
+      .u32(share.of)
+      .raw(election_id);
   out.u32(static_cast<std::uint32_t>(trees.size()));
   for (const crypto::TreeHead& tree : trees) {
     out.u64(tree.size).raw(tree.root);
@@ -65,6 +72,11 @@ Result<VerificationPart> VerificationPart::decode(ByteView file) {
   PSEPHOS_TRY(const ByteView label, in.raw(labels::kVerificationPart.size(), "first bytes"));
   if (as_text(label) != labels::kVerificationPart) {
     return fail(Errc::malformed, "is no part of a verification");
+  }
+  PSEPHOS_TRY(const std::string version, in.text(kMaxVersionBytes, "version"));
+  if (version != kVersion) {
+    return fail(Errc::rejected,
+                "was made by psephos " + version + "; this is " + std::string(kVersion));
   }
   VerificationPart part;
   PSEPHOS_TRY(part.share.part, in.u32("part"));
@@ -126,9 +138,10 @@ PartOutcome Verification::run_part(Share share) {
       part.groups.push_back({plan.bundles, group.encode(*manifest_)});
     });
     outcome.num_entries = entries_done_;
-  } else {
-    // The report of the whole will say what is wrong.
-    outcome.num_faults = 1;
+  }
+  // What is wrong with the record as a whole; combining looks at that again, and says it.
+  for (const CheckReport& check : report_.checks) {
+    outcome.num_faults += check.num_faults;
   }
   outcome.file = part.encode();
   return outcome;

@@ -1,8 +1,9 @@
 // The file in which one process leaves its share of a verification for the one that combines them.
-// It is no part of a record and of no use to another verifier; it may change with any version:
-//   "psephos/v1/verification-part" ‖ u32 part ‖ u32 of ‖ election id ‖ u32 number of logs ‖ for
-//   each: u64 size ‖ root; u32 number of groups ‖ for each: u32 log ‖ u64 first bundle ‖ u64 end ‖
-//   var JudgedGroup.
+// It is no part of a record and of no use to another verifier; each version of psephos reads its
+// own only:
+//   "psephos/v1/verification-part" ‖ var version ‖ u32 part ‖ u32 of ‖ election id ‖ u32 number of
+//   logs ‖ for each: u64 size ‖ root; u32 number of groups ‖ for each: u32 log ‖ u64 first bundle ‖
+//   u64 end ‖ var JudgedGroup.
 #pragma once
 
 #include <cstdint>

@@ -518,7 +518,7 @@ TEST(RsaSecretKey, SignsWithoutBlinding) {
 
 TEST(RsaSecretKey, ThreePrimesCannotBeStored) {
   const RsaSecretKey key = must(RsaSecretKey::generate(2048, RsaPrimes::three));
-  EXPECT_TRUE(fails_with(Errc::malformed, RsaSecretKey::decode(must(key.encode()))));
+  EXPECT_TRUE(fails_with(Errc::misuse, key.encode()));
 }
 
 TEST(BlindRsa, AnyChangeIsRejected) {

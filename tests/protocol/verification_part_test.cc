@@ -1,5 +1,6 @@
 #include "protocol/verification_part.h"
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "psephos/codec.h"
+#include "psephos/version.h"
 
 #include "tests/support/seeded_random.h"
 
@@ -91,6 +93,11 @@ TEST(VerificationPart, IsRefusedCutOrLengthened) {
     ASSERT_FALSE(part.has_value()) << size;
     EXPECT_EQ(part.error().code, Errc::malformed) << size;
   }
+  Bytes other_version = file;
+  const auto digit = std::ranges::search(other_version, as_bytes(kVersion)).begin();
+  ASSERT_NE(digit, other_version.end());
+  *digit = '9';
+  EXPECT_TRUE(VerificationPart::decode(other_version).error().message.starts_with("was made by"));
   file.push_back(0);
   EXPECT_FALSE(VerificationPart::decode(file).has_value());
   file.assign(file.size(), 'x');

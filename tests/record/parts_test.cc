@@ -1,12 +1,15 @@
 // A verification in parts: what combining them must refuse. That it gives the report of a
 // verification in one piece, verify_files asserts for every record of these tests.
 #include <algorithm>
+#include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "psephos/crypto/batch_evaluator.h"
+#include "psephos/protocol/log_reader.h"
 
 #include "protocol/verification_part.h"
 #include "tests/record/forge.h"
@@ -44,9 +47,12 @@ class Parts : public testing::Test {
     }
     return parts;
   }
-  static Result<Report> combine(const MemoryStore::Files& record, std::vector<Bytes> parts) {
+  static Result<Report> combine(const MemoryStore::Files& record, std::vector<Bytes> parts,
+                                std::vector<std::string> receipts = {}) {
     const MemoryStore store(record);
-    return protocol::combine_parts(input(store), std::move(parts));
+    protocol::VerifyInput with_receipts = input(store);
+    with_receipts.receipts = std::move(receipts);
+    return protocol::combine_parts(with_receipts, std::move(parts));
   }
   // What combining says of these parts, which it must not accept.
   static std::string refusal(const MemoryStore::Files& record, std::vector<Bytes> parts) {
@@ -177,6 +183,86 @@ TEST_F(Parts, NoticeARecordThatChanged) {
   ASSERT_TRUE(report.has_value()) << report.error().message;
   EXPECT_FALSE(report->accepted());
   EXPECT_EQ((*report)[Check::logs].status, protocol::Status::failed);
+}
+
+// A box that took a ballot back: it signed a log with the ballot, gave a receipt, and goes on with
+// a log without it. Whoever combines has a copy with the ballot in it; the parts were made from the
+// record. The receipt must not pass, although every tile it needs is there.
+TEST_F(Parts, DoNotLetAReceiptOfAForkPass) {
+  Forge forge(tiny_manifest());
+  for (const char* vote : {"1", "2", "1"}) {
+    auto voter = forge.enrol();
+    forge.put(forge.cast(voter, {vote}));
+  }
+  auto dropped = forge.enrol();
+  const Bytes dropped_ballot = forge.cast(dropped, {"2"});
+  forge.close();
+  forge.finish({1, 2});
+  const MemoryStore::Files honest = forge.publish();
+  const std::vector<Bytes> entries = forge.boxes[0];
+
+  forge.boxes[0] = {entries[0], dropped_ballot};
+  const MemoryStore promised(forge.publish());
+  const auto log =
+      value(protocol::LogReader::open(promised, "box/0", forge.manifest->log_origin("box/0")));
+  const std::string receipt = value(log.proof(1)).print();
+
+  forge.boxes[0] = {entries[0], dropped_ballot, entries[2]};
+  const MemoryStore::Files fork = forge.publish();
+  MemoryStore::Files copy = honest;
+  for (const char* file : {"box/0/tile/entries/000.p/3", "box/0/tile/0/000.p/3"}) {
+    ASSERT_NE(copy.at(file), fork.at(file));
+    copy[file] = fork.at(file);
+  }
+  const auto report = combine(copy, parts_of(honest, 2), {receipt});
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_EQ((*report)[Check::receipts].status, protocol::Status::failed);
+  EXPECT_FALSE(report->accepted());
+  // And of the honest record.
+  EXPECT_EQ((*combine(honest, parts_of(honest, 2), {receipt}))[Check::receipts].status,
+            protocol::Status::failed);
+}
+
+// Ballots that do not count, in a box that is not the last: the executor is not asked for more work
+// while it works.
+TEST_F(Parts, AskTheExecutorForOneThingAtATime) {
+  class Flat final : public protocol::Executor {
+   public:
+    void run(std::size_t count, const std::function<void(std::size_t)>& task) override {
+      if (is_running_) {
+        throw std::logic_error("run within run");
+      }
+      is_running_ = true;
+      for (std::size_t i = 0; i < count; ++i) {
+        task(i);
+      }
+      is_running_ = false;
+    }
+
+   private:
+    bool is_running_ = false;
+  };
+  Forge forge(small_manifest());
+  // Both boxes get a voter who votes twice.
+  while (std::ranges::any_of(forge.boxes, [](const auto& box) { return box.empty(); })) {
+    auto voter = forge.enrol();
+    forge.put(forge.cast(voter, {"1", "1:1"}));
+    forge.put(forge.cast(voter, {"2", "1:1"}));
+  }
+  auto other = forge.enrol();
+  forge.put(forge.cast(other, {"1", "2:1"}));
+  forge.close();
+  forge.finish();
+  const MemoryStore store(forge.publish());
+  Flat flat;
+  const auto report = protocol::verify({.record = store,
+                                        .evaluator = forge.evaluator,
+                                        .executor = flat,
+                                        .receipts = {},
+                                        .checkpoints = {},
+                                        .progress = {}});
+  EXPECT_TRUE(report.accepted());
+  EXPECT_LT(report.num_counted, report.num_ballots);
 }
 
 }  // namespace

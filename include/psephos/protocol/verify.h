@@ -100,11 +100,13 @@ struct PartOutcome {
 };
 [[nodiscard]] PartOutcome verify_part(const VerifyInput& input, Share share);
 
-// combine_parts does the rest of a verification and gives the report that verify would give. It
-// takes the parts' word for what they judged: they must come from machines and over ways that the
-// auditor trusts. Errc::rejected if the parts are not all parts of one verification of this record,
-// each once; the message counts the files from 1 ("part file 2"). Every entry is bound to the
-// record by the logs' trees; ballots that do not count are read again.
+// combine_parts does the rest of a verification and gives the report that verify would give of the
+// copy of the record that the parts have read; of its own copy it reads neither entries nor level-0
+// tiles of rolls and boxes, but for ballots that do not count and receipts. It takes the parts'
+// word for what they judged: they must come from machines and over ways that the auditor trusts.
+// Errc::rejected if the parts are not all parts of one verification of this record, each once; the
+// message counts the files from 1 ("part file 2"). Every entry is bound to the record by the logs'
+// trees; ballots that do not count are read again.
 [[nodiscard]] Result<Report> combine_parts(const VerifyInput& input, std::vector<Bytes> parts);
 
 // AuditedBallots is the outcome of V1–V12 as far as they can run before anything is decrypted: made
