@@ -1,5 +1,7 @@
 #include "psephos/crypto/discrete_log_proof.h"
 
+#include <utility>
+
 #include "crypto/discrete_log_transcript.h"
 
 namespace psephos::crypto {
@@ -49,7 +51,8 @@ Result<std::vector<LinearRelation>> relations(const DiscreteLogStatement& statem
 
 Result<void> verify(const DiscreteLogStatement& statement, const DiscreteLogProof& proof,
                     Transcript transcript, const Evaluator& evaluator) {
-  PSEPHOS_TRY(const std::vector<LinearRelation> equations, relations(statement, proof, transcript));
+  PSEPHOS_TRY(const std::vector<LinearRelation> equations,
+              relations(statement, proof, std::move(transcript)));
   const std::vector<std::size_t> failing = evaluator.failing({}, equations);
   if (!failing.empty()) {
     return fail(Errc::rejected, "discrete logarithm proof: equation " +
