@@ -69,9 +69,9 @@ Bytes VerificationPart::encode() const {
 
 Result<VerificationPart> VerificationPart::decode(ByteView file) {
   Reader in(file);
-  PSEPHOS_TRY(const ByteView label, in.raw(labels::kVerificationPart.size(), "first bytes"));
-  if (as_text(label) != labels::kVerificationPart) {
-    return fail(Errc::malformed, "is no part of a verification");
+  const auto label = in.raw(labels::kVerificationPart.size(), "first bytes");
+  if (!label.has_value() || as_text(*label) != labels::kVerificationPart) {
+    return fail(Errc::malformed, file.empty() ? "is empty" : "is no part of a verification");
   }
   PSEPHOS_TRY(const std::string version, in.text(kMaxVersionBytes, "version"));
   if (version != kVersion) {
@@ -151,12 +151,12 @@ Result<std::vector<GroupPlan>> Verification::plan(std::span<const VerificationPa
   if (parts.empty()) {
     return fail(Errc::misuse, "there are no parts");
   }
-  std::vector<std::optional<std::size_t>> files(parts.size());  // of each share
+  std::vector<std::optional<std::size_t>> files(parts.front().share.of);  // of each share
   for (std::size_t file = 0; file < parts.size(); ++file) {
     const VerificationPart& part = parts[file];
-    if (part.share.of != parts.size()) {
-      return bad_part(file, "is one of " + std::to_string(part.share.of) + " parts; " +
-                                std::to_string(parts.size()) + " are here");
+    if (part.share.of != files.size()) {
+      return bad_part(file, "is one of " + std::to_string(part.share.of) +
+                                " parts; the first file is one of " + std::to_string(files.size()));
     }
     if (files[part.share.part - 1].has_value()) {
       return bad_part(file, "part " + std::to_string(part.share.part) + " is here twice");
@@ -165,6 +165,11 @@ Result<std::vector<GroupPlan>> Verification::plan(std::span<const VerificationPa
     if (part.election_id != election().id() || part.trees != trees()) {
       return bad_part(file, "was made from another record, or from another state of this one");
     }
+  }
+  if (const auto missing = std::find(files.begin(), files.end(), std::nullopt);
+      missing != files.end()) {
+    return fail(Errc::rejected, "part " + std::to_string(missing - files.begin() + 1) + " of " +
+                                    std::to_string(files.size()) + " is missing");
   }
   std::vector<GroupPlan> plans;
   for (const std::optional<std::size_t> file : files) {

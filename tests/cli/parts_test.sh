@@ -78,7 +78,7 @@ fi
 
 # What is refused.
 same_report record 3 0
-expect 1 "1.part: is one of 3 parts; 2 are here" \
+expect 1 "part 3 of 3 is missing" \
   "$psephos" verify record --combine 1.part 2.part
 expect 1 "3.part: part 3 is here twice" \
   "$psephos" verify record --combine 1.part 3.part 3.part

@@ -11,6 +11,7 @@
 #include "psephos/crypto/batch_evaluator.h"
 #include "psephos/protocol/log_reader.h"
 
+#include "protocol/judged_group.h"
 #include "protocol/verification_part.h"
 #include "tests/record/forge.h"
 
@@ -95,10 +96,12 @@ TEST_F(Parts, AreTakenInAnyOrderAndNumber) {
 TEST_F(Parts, AreAllNeededAndEachOnce) {
   const std::vector<Bytes> parts = parts_of(files(), 3);
   EXPECT_EQ(refusal(files(), {}), "there are no parts");
-  EXPECT_EQ(refusal(files(), {parts[0], parts[1]}), "part file 1: is one of 3 parts; 2 are here");
+  EXPECT_EQ(refusal(files(), {parts[0], parts[1]}), "part 3 of 3 is missing");
+  EXPECT_EQ(refusal(files(), {parts[2]}), "part 1 of 3 is missing");
+  EXPECT_EQ(refusal(files(), {parts[0], Bytes(), parts[2]}), "part file 2: is empty");
   EXPECT_EQ(refusal(files(), {parts[0], parts[1], parts[1]}), "part file 3: part 2 is here twice");
   EXPECT_EQ(refusal(files(), {parts[0], parts_of(files(), 2)[0], parts[2]}),
-            "part file 2: is one of 2 parts; 3 are here");
+            "part file 2: is one of 2 parts; the first file is one of 3");
 }
 
 TEST_F(Parts, AreOfThisRecord) {
@@ -110,6 +113,8 @@ TEST_F(Parts, AreOfThisRecord) {
   EXPECT_EQ(refusal(files(), changed([](VerificationPart& part) { part.trees[0].root[0] ^= 1; })),
             other);
   EXPECT_EQ(refusal(files(), changed([](VerificationPart& part) { part.trees.pop_back(); })),
+            other);
+  EXPECT_EQ(refusal(files(), changed([](VerificationPart& part) { part.election_id[0] ^= 1; })),
             other);
   // Made where the record did not lead to an opening.
   MemoryStore::Files without = files();
@@ -140,6 +145,57 @@ TEST_F(Parts, HoldTheirShareAndNothingElse) {
                     changed([](VerificationPart& part) { part.groups.back().judged.pop_back(); }))
                 .substr(0, 20),
             "part file 1: box/0: ");
+}
+
+// What a group says of its entries must hang together, and what it says is what is folded.
+TEST_F(Parts, AreFoldedWithEveryCheck) {
+  const MemoryStore store(files());
+  const auto manifest = value(protocol::Manifest::parse(files().at("manifest.json")));
+  const auto outcome = [&](const auto& change) -> std::string {
+    const std::string log = "box/0";
+    const auto reader = value(protocol::LogReader::open(store, log, manifest.log_origin(log)));
+    auto parts = changed([&](VerificationPart& part) {
+      Bytes& judged = part.groups.back().judged;
+      auto group = value(
+          protocol::JudgedGroup::decode(judged, protocol::LogKind::box, manifest, reader, 0, 1));
+      change(group);
+      judged = group.encode(manifest);
+    });
+    const auto report = combine(files(), std::move(parts));
+    if (!report.has_value()) {
+      return report.error().message;
+    }
+    std::string failed;
+    for (const auto& check : report->checks) {
+      failed += check.status == protocol::Status::failed ? id(check.check) + " " : "";
+    }
+    return failed;
+  };
+  using protocol::JudgedGroup;
+  EXPECT_EQ(outcome([](JudgedGroup&) {}), "");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { group.entries[1].use.reset(); }),
+            "part file 1: box/0: an entry is missing");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { group.sums.clear(); }),
+            "part file 1: box/0: its sums are not of its ballots");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { ++group.sums[0].ballots; }),
+            "part file 1: box/0: its sums are not of its ballots");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { group.bundles[0].previous.reset(); }),
+            "part file 1: box/0: first hash: is missing");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { group.bundles[0].previous = Digest32{}; }), "V4 ");
+  EXPECT_EQ(outcome([](JudgedGroup& group) { group.bundles[0].root[0] ^= 1; }), "V4 ");
+  EXPECT_EQ(outcome([](JudgedGroup& group) {
+              group.sums[0].sums[0].alpha = group.sums[0].sums[0].alpha + crypto::Point::base();
+            }),
+            "V12 ");
+  // One credential, two ballots: the second is read again and left out, so tally and result are
+  // wrong too.
+  EXPECT_EQ(
+      outcome([](JudgedGroup& group) { group.entries[2].use->pk = group.entries[0].use->pk; }),
+      "V9 V12 V14 ");
+  EXPECT_EQ(outcome([](JudgedGroup& group) {
+              group.entries[0].faults.push_back({Check::ballot_proofs, {}, "bad", {}});
+            }),
+            "V8 ");
 }
 
 // Whatever a part says, combining neither crashes nor accepts it: each byte of what was judged is
