@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 
 #include "cli/cards.h"

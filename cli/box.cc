@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 
 #include "cli/cards.h"

@@ -13,6 +13,7 @@
 
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/box.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/registrar.h"
 #include "psephos/protocol/synthetic.h"

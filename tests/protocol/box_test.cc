@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "psephos/protocol/log_reader.h"
+
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
 #include "tests/support/memory_store.h"

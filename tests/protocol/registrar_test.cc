@@ -8,6 +8,7 @@
 
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/hmac.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/main_log.h"
 #include "psephos/protocol/wallet.h"
