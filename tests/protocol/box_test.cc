@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "psephos/protocol/log_reader.h"
+#include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/record_log_store.h"
 
 #include "tests/crypto/expect.h"
 #include "tests/protocol/election_fixture.h"
@@ -45,13 +47,17 @@ const TestElection& sharded() {
 }
 
 void create_logs(MemoryStore& store, const TestElection& of) {
-  for (std::uint32_t shard = 0; shard < of.manifest().shards; ++shard) {
-    must(LogWriter::create(store, Manifest::box_log(shard),
-                           must(of.box_keys.log_signer(of.manifest(), shard))));
-  }
+  must(RecordLogStore(store, *of.election)
+           .commit(must(Box::empty_logs(*of.election, of.box_keys, all_shards(of.manifest())))));
 }
-Result<Box> open(MemoryStore& store, const TestElection& of) {
-  return Box::open(of.election, store, of.box_keys, kEvaluator);
+Result<Box> open(const LogStore& logs, const TestElection& of) {
+  return Box::open(of.election, logs, of.box_keys, all_shards(of.manifest()));
+}
+// Whether a box opens over what is in the store.
+Result<void> opens(MemoryStore& store, const TestElection& of) {
+  const RecordLogStore logs(store, *of.election);
+  PSEPHOS_CHECK_OK(open(logs, of));
+  return {};
 }
 
 Bytes cast(const TestElection& of, const Voter& voter, std::uint32_t sequence, Random& random) {
@@ -95,17 +101,24 @@ std::uint64_t next_seed() {
 struct Polls {
   explicit Polls(const TestElection& election) : of(election) {
     create_logs(store, of);
-    box.emplace(must(open(store, of)));
+    reopen();
+  }
+  Result<std::vector<Box::Outcome>> try_accept(const std::vector<Bytes>& batch, Executor& on) {
+    return protocol::accept(*box, *of.election, *logs, batch, kEvaluator, on, random);
   }
   std::vector<Box::Outcome> accept(const std::vector<Bytes>& batch) {
-    return must(box->accept(batch, executor, random));
+    return must(try_accept(batch, executor));
   }
-  void reopen() { box.emplace(must(open(store, of))); }
+  void reopen() {
+    logs.emplace(store, *of.election);
+    box.emplace(must(open(*logs, of)));
+  }
 
   const TestElection& of;
   SeededRandom random{next_seed()};
   SerialExecutor executor;
   MemoryStore store;
+  std::optional<RecordLogStore> logs;
   std::optional<Box> box;
 };
 
@@ -147,7 +160,7 @@ TEST(Box, OutcomesStandInTheOrderOfTheBatch) {
   EXPECT_EQ(places.size(), 12U);
   std::uint64_t used = 0;
   for (std::uint32_t shard = 0; shard < 4; ++shard) {
-    used += polls.box->state(shard).credentials_used(kMayor);
+    used += polls.box->state(shard)->credentials_used(kMayor);
   }
   EXPECT_EQ(used, 12U);
 }
@@ -226,7 +239,7 @@ TEST(Box, TooManyChallenges) {
   EXPECT_EQ(told(polls.accept({challenge(1)})), Told{"box/0 1"});
   EXPECT_EQ(told(polls.accept({challenge(2)})), Told{"V11"});
   EXPECT_EQ(told(polls.accept({cast(last(), voter, 3, polls.random)})), Told{"box/0 2"});
-  EXPECT_EQ(polls.box->state(0).num_challenges(), 2U);
+  EXPECT_EQ(polls.box->state(0)->num_challenges(), 2U);
 }
 
 TEST(Box, TwoBallotsOfACredentialInOneBatch) {
@@ -273,7 +286,7 @@ TEST(Box, GoesOnAfterReopening) {
   }
   polls.reopen();
   for (const Voter& voter : voters) {
-    EXPECT_EQ(polls.box->state(shard_of(voter.pk.bytes(), 4)).last_sequence(voter.pk), 3U);
+    EXPECT_EQ(polls.box->state(shard_of(voter.pk.bytes(), 4))->last_sequence(voter.pk), 3U);
     const auto outcomes = polls.accept(
         {cast(sharded(), voter, 3, polls.random), cast(sharded(), voter, 2, polls.random)});
     EXPECT_EQ(told(outcomes), (Told{"V9", "V9"}));
@@ -308,24 +321,26 @@ TEST(Box, ReceiptsStayGoodAsTheLogGrows) {
 
 TEST(BoxOpen, NeedsItsLogsAndKeys) {
   MemoryStore empty;
-  EXPECT_FALSE(open(empty, first()).has_value());
+  EXPECT_FALSE(opens(empty, first()).has_value());
   MemoryStore one_missing;
   create_logs(one_missing, sharded());
-  EXPECT_TRUE(is_ok(open(one_missing, sharded())));
+  EXPECT_TRUE(is_ok(opens(one_missing, sharded())));
   must(one_missing.remove("box/2/checkpoint"));
-  EXPECT_FALSE(open(one_missing, sharded()).has_value());
+  EXPECT_FALSE(opens(one_missing, sharded()).has_value());
 
   MemoryStore store;
   create_logs(store, first());
   SeededRandom random;
   const BoxKeys others = BoxKeys::create(first().manifest(), random);
-  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(first().election, store, others, kEvaluator)));
-  EXPECT_TRUE(
-      fails_with(Errc::misuse, Box::open(first().election, store, last().box_keys, kEvaluator)));
+  const RecordLogStore logs(store, *first().election);
+  const auto shards = all_shards(first().manifest());
+  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(first().election, logs, others, shards)));
+  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(first().election, logs, last().box_keys, shards)));
+  EXPECT_TRUE(fails_with(Errc::misuse, Box::empty_logs(*first().election, others, shards)));
 }
 
 // A log with the right chain, tree and signature that holds what no box takes.
-Result<Box> open_with(const TestElection& of, const std::vector<Bytes>& entries) {
+Result<void> open_with(const TestElection& of, const std::vector<Bytes>& entries) {
   MemoryStore store;
   create_logs(store, of);
   LogWriter log =
@@ -334,7 +349,7 @@ Result<Box> open_with(const TestElection& of, const std::vector<Bytes>& entries)
     must(log.append(entry));
   }
   must(log.publish());
-  return open(store, of);
+  return opens(store, of);
 }
 
 TEST(BoxOpen, RefusesALogItWouldNotHaveWritten) {
@@ -344,7 +359,7 @@ TEST(BoxOpen, RefusesALogItWouldNotHaveWritten) {
   const Bytes two = cast(first(), voter, 1, random);
   const Bytes other = cast(first(), random);
   EXPECT_TRUE(is_ok(open_with(first(), {one, other})));
-  const auto message = [](const Result<Box>& box) {
+  const auto message = [](const Result<void>& box) {
     EXPECT_TRUE(fails_with(Errc::rejected, box));
     return box.has_value() ? "" : box.error().message;
   };
@@ -383,8 +398,9 @@ TEST(BoxKeys, ServeTheElectionTheyWereStartedFor) {
   ASSERT_NE(one->id(), two->id());
   MemoryStore store;
   must(LogWriter::create(store, "box/0", must(keys.log_signer(*manifest, 0))));
+  const RecordLogStore logs(store, *one);
   const auto open_one = [&](const BoxKeys& with) {
-    return Box::open(one, store, with, kEvaluator);
+    return Box::open(one, logs, with, all_shards(*manifest));
   };
 
   EXPECT_TRUE(fails_with(Errc::misuse, keys.serves(*one)));
@@ -402,7 +418,7 @@ TEST(BoxKeys, ServeTheElectionTheyWereStartedFor) {
   EXPECT_TRUE(fails_with(Errc::misuse, refused));
   EXPECT_TRUE(refused.error().message.contains("another election of this manifest"));
   EXPECT_TRUE(is_ok(open_one(loaded))) << "still bound to the first";
-  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(two, store, loaded, kEvaluator)));
+  EXPECT_TRUE(fails_with(Errc::misuse, Box::open(two, logs, loaded, all_shards(*manifest))));
 }
 
 TEST(BoxKeys, SaveAndLoad) {
@@ -458,11 +474,11 @@ TEST(BoxFailures, AtEveryWrite) {
       Polls polls(sharded());
       const Told acknowledged = told(polls.accept(before));
       polls.store.fail_at(at, failure);
-      const auto outcomes = polls.box->accept(batch, polls.executor, polls.random);
+      const auto outcomes = polls.try_accept(batch, polls.executor);
       failed = !outcomes.has_value();
       if (failed) {
         EXPECT_TRUE(fails_with(Errc::environment, outcomes));
-        const auto refused = polls.box->accept(batch, polls.executor, polls.random);
+        const auto refused = polls.try_accept(batch, polls.executor);
         EXPECT_TRUE(fails_with(Errc::misuse, refused));
       }
       polls.reopen();
@@ -517,7 +533,7 @@ TEST(BoxThreads, JudgesOnSeveralThreads) {
     bad[bad.size() - 40] ^= 1;
     batch.push_back(bad);
   }
-  const auto outcomes = must(polls.box->accept(batch, threads, polls.random));
+  const auto outcomes = must(polls.try_accept(batch, threads));
   for (std::size_t i = 0; i < batch.size(); ++i) {
     EXPECT_EQ(outcomes[i].has_value(), i % 2 == 0) << i;
   }
