@@ -119,6 +119,9 @@ Result<std::size_t> ElectionRecord::extend(std::uint64_t first, std::span<const 
   if (added.empty()) {
     return std::size_t{0};
   }
+  for (const Guard& guard : guards_) {
+    PSEPHOS_CHECK_OK(guard(*next));
+  }
   const auto write = [&]() -> Result<void> {
     for (const Bytes& entry : added) {
       PSEPHOS_CHECK_OK(log_files_->append(entry));
@@ -129,8 +132,13 @@ Result<std::size_t> ElectionRecord::extend(std::uint64_t first, std::span<const 
     log_files_.reset();  // perhaps ahead of the files: opened, and cleared, next time
     return std::unexpected(written.error());
   }
-  const std::lock_guard lock(mutex_);
-  log_ = std::move(next);
+  {
+    const std::lock_guard lock(mutex_);
+    log_ = next;
+  }
+  for (const Follower& follower : followers_) {
+    follower(*next);
+  }
   return added.size();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,13 @@ class ElectionRecord {
   // entries; then nothing was taken. Returns the number of new entries.
   Result<std::size_t> extend(std::uint64_t first, std::span<const Bytes> entries,
                              std::string_view checkpoint);
+  // Services ask for a say in what the main log becomes: an error refuses the extension. To be added
+  // before anything is served.
+  using Guard = std::function<Result<void>(const protocol::MainLog& next)>;
+  void add_guard(Guard guard) { guards_.push_back(std::move(guard)); }
+  // Called after each extension, by the thread that brought it.
+  using Follower = std::function<void(const protocol::MainLog& now)>;
+  void add_follower(Follower follower) { followers_.push_back(std::move(follower)); }
   // The result files, once every tally has its result.
   Result<void> publish_result(std::string_view json, std::string_view csv);
 
@@ -56,6 +64,8 @@ class ElectionRecord {
   const crypto::Evaluator* evaluator_;
   std::shared_ptr<const protocol::Election> election_;
   std::string id_;
+  std::vector<Guard> guards_;
+  std::vector<Follower> followers_;
   std::mutex writing_;
   std::optional<protocol::LogFiles> log_files_;  // of the main log; none after an error
   mutable std::shared_mutex mutex_;
