@@ -233,6 +233,23 @@ Result<void> check_content(Session& session) {
   return {};
 }
 
+// SQLite reads what is missing of the last page as zeros. Only right when nothing is left in the
+// write-ahead log.
+Result<void> check_length(Session& session) {
+  PSEPHOS_TRY(Query row, session.query("SELECT page_count * page_size "
+                                       "FROM pragma_page_count, pragma_page_size"));
+  PSEPHOS_TRY(const bool there, row.next());
+  PSEPHOS_CHECK(there);
+  std::error_code error;
+  const std::uintmax_t bytes = fs::file_size(session.path(), error);
+  if (error || bytes < row.integer(0)) {
+    return fail(Errc::environment, session.path() +
+                                       ": the file is damaged (its end is missing): "
+                                       "put it aside and restore a backup");
+  }
+  return {};
+}
+
 Result<void> check_election(Session& session, const Digest32& election) {
   PSEPHOS_TRY(Query row, session.query("SELECT election FROM store"));
   PSEPHOS_TRY(const bool there, row.next());
@@ -341,6 +358,8 @@ Result<void> Database::start(const Digest32& election) {
       "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768;"
       "PRAGMA journal_size_limit = " +
       std::to_string(options_.max_wal_bytes)));
+  PSEPHOS_CHECK_OK(writer_->checkpoint(Session::Checkpoint::truncate));
+  PSEPHOS_CHECK_OK(check_length(*writer_));
   PSEPHOS_TRY(maintenance_, Session::open(path_, Session::Mode::read_write));
   return maintenance_->run("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
 }

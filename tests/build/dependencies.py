@@ -100,6 +100,7 @@ WRAPPERS = {
     r"nlohmann/.*": ["protocol/manifest.cc", "cli/"],
     r"CLI/.*": ["cli/"],
     r"csv\.h": ["cli/"],
+    r"sqlite3\.h": ["src/store/sqlite.cc"],
 }
 
 # Folders that belong to one file: nothing else includes from them.
