@@ -129,7 +129,7 @@ Result<LoopbackListener> LoopbackListener::open() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(descriptor.get(), generic, size) != 0 || listen(descriptor.get(), 16) != 0 ||
+  if (bind(descriptor.get(), generic, size) != 0 || listen(descriptor.get(), SOMAXCONN) != 0 ||
       getsockname(descriptor.get(), generic, &size) != 0) {
     return failed("take a port", errno);
   }
