@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "psephos/crypto/hash.h"
-#include "psephos/protocol/log_reader.h"
 
 namespace psephos::server {
 
@@ -19,26 +18,12 @@ using Phase = protocol::MainLog::Phase;
 using Stage = BoxObserver::Stage;
 using Outcome = BoxObserver::Outcome;
 
-constexpr std::string_view kStopped = "stopped";
 constexpr std::chrono::seconds kSoon{1};
 constexpr std::chrono::seconds kLater{10};
 constexpr std::chrono::milliseconds kBetweenRecoveries{500};
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Whether the record's logs are as `psephos box start` makes them: there, and empty.
-Result<bool> just_started(const ElectionRecord& record, runtime::DirectoryRecord& files,
-                          std::span<const std::string> logs) {
-  for (const std::string& log : logs) {
-    PSEPHOS_TRY(const auto reader,
-                protocol::LogReader::open(files, log, record.manifest().log_origin(log)));
-    if (reader.tree().size != 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace
@@ -65,43 +50,33 @@ Result<std::unique_ptr<BoxService>> BoxService::open(Options options,
                                                      protocol::BoxKeys keys,
                                                      const crypto::Evaluator& evaluator,
                                                      BoxObserver& observer) {
-  std::unique_ptr<BoxService> service(new BoxService(std::move(options), std::move(record),
-                                                     std::move(keys), evaluator, observer));
-  const protocol::Election& election = *service->record_->election();
-  PSEPHOS_CHECK_OK(service->keys_.serves(election));
-  std::error_code error;
-  if (!std::filesystem::exists(service->options_.store, error)) {
-    PSEPHOS_TRY(const bool started, just_started(*service->record_, service->record_->files(),
-                                                 service->log_names_));
-    if (!started) {
-      return fail(Errc::rejected,
-                  service->options_.store.string() +
-                      ": the store is missing, but ballots were published. Restore it from a "
-                      "backup that is not older; a new one would be a second history");
-    }
-    PSEPHOS_TRY(const auto made,
-                store::SqliteStore::create(service->options_.store, election.id()));
-    PSEPHOS_TRY(const auto empty, Box::empty_logs(election, service->keys_, service->shards_));
-    PSEPHOS_CHECK_OK(made->commit(empty));
-  }
-  PSEPHOS_CHECK_OK(service->open_store());
+  std::unique_ptr<BoxService> service(
+      new BoxService(std::move(options), std::move(record), std::move(keys), evaluator, observer));
+  BoxService* const self = service.get();
+  PSEPHOS_CHECK_OK(self->keys_.serves(*self->record_->election()));
+  PSEPHOS_TRY(
+      self->ledger_,
+      Ledger::open({.store = self->options_.store,
+                    .logs = self->log_names_,
+                    .export_interval = self->options_.export_interval,
+                    .empty_logs =
+                        [self] {
+                          return Box::empty_logs(*self->record_->election(), self->keys_,
+                                                 self->shards_);
+                        },
+                    .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
+                    .on_store = [&observer](const Error* error) { observer.on_store(error); },
+                    .on_export = [&observer](const Error* error) { observer.on_export(error); },
+                    .on_commit = [&observer](double seconds) { observer.on_commit(seconds); }},
+                   self->record_));
   return service;
 }
 
 BoxService::~BoxService() { finish(); }
 
-Result<void> BoxService::open_store() {
-  PSEPHOS_TRY(store_, store::SqliteStore::open(options_.store, record_->election()->id()));
-  PSEPHOS_TRY(const auto stopped, store_->get(kStopped));
-  stopped_ = stopped == "1";
-  PSEPHOS_TRY(Box box, Box::open(record_->election(), *store_, keys_, shards_));
-  const std::lock_guard lock(export_mutex_);
-  exporter_.reset();
-  PSEPHOS_TRY(Exporter exporter,
-              Exporter::open(record_->election(), *store_, record_->files(), log_names_));
-  exporter_.emplace(std::move(exporter));
-  box_.emplace(std::move(box));
-  healthy_ = true;
+Result<void> BoxService::rebuild(store::SqliteStore& store) {
+  box_.reset();
+  PSEPHOS_TRY(box_, Box::open(record_->election(), store, keys_, shards_));
   return {};
 }
 
@@ -110,65 +85,47 @@ void BoxService::start() {
     judges_.emplace_back([this] { judge(); });
   }
   sequencer_ = std::jthread([this] { sequence(); });
-  export_thread_ = std::jthread([this] { export_logs(); });
+  ledger_->start();
 }
 
 void BoxService::finish() {
-  if (finishing_.exchange(true)) {
+  if (finished_.exchange(true)) {
     return;
   }
   incoming_.close();
   judges_.clear();  // joins: everything is judged
   judged_.close();
   sequencer_ = {};
-  export_thread_ = {};
-  const std::lock_guard lock(export_mutex_);
-  if (exporter_.has_value() && healthy_) {
-    const auto done = exporter_->run();
-    observer_.on_export(done.has_value() ? nullptr : &done.error());
+  if (ledger_ != nullptr) {
+    ledger_->finish();
   }
 }
 
 void BoxService::submit(Bytes entry, AnswerBallot answer) {
   Waiting waiting{.entry = std::move(entry), .answer = std::move(answer), .since = Clock::now()};
   const Phase phase = record_->phase();
-  const bool taken = [&] {
-    // Under one lock with stop, so that nothing slips in after it.
-    const std::lock_guard lock(settled_mutex_);
-    const bool open = phase == Phase::voting && !stopped_ && !finishing_;
-    unanswered_ += open ? 1U : 0U;
-    return open;
-  }();
-  if (!taken) {
+  if (phase != Phase::voting || !ledger_->admit()) {
     observer_.on_outcome(Outcome::unavailable, nullptr);
     waiting.answer(NotNow{.reason = phase > Phase::voting ? "the polls are closed"
                                                           : "ballots are not taken at the moment",
                           .again = kLater});
     return;
   }
-  if (!healthy_ || !incoming_.push(waiting)) {
+  if (!ledger_->healthy() || !incoming_.push(waiting)) {
     give(std::move(waiting),
-         NotNow{.reason = "too many ballots are waiting; send the same ballot again", .again = kSoon});
+         NotNow{.reason = "too many ballots are waiting; send the same again", .again = kSoon});
   }
 }
 
-void BoxService::give(Waiting waiting, BallotAnswer answer, const protocol::Fault* fault) {
+void BoxService::give(Waiting waiting, BallotAnswer answer) {
   if (std::holds_alternative<NotNow>(answer)) {
     observer_.on_outcome(Outcome::unavailable, nullptr);
-  } else if (fault != nullptr) {
-    observer_.on_outcome(Outcome::refused, fault);
+  } else if (const auto* refused = std::get_if<Refused>(&answer)) {
+    observer_.on_outcome(Outcome::refused, &refused->fault);
   }
   waiting.answer(std::move(answer));
   observer_.on_stage(Stage::answer, seconds_since(waiting.since));
-  settle(1);
-}
-
-void BoxService::settle(std::size_t entries) {
-  const std::lock_guard lock(settled_mutex_);
-  unanswered_ -= entries;
-  if (unanswered_ == 0) {
-    settled_.notify_all();
-  }
+  ledger_->settle();
 }
 
 void BoxService::judge() {
@@ -216,23 +173,15 @@ void BoxService::decide(std::vector<Decidable> batch) {
     entries.push_back(std::move(one.waiting.entry));
     judged.push_back(std::move(one.judged));
   }
-  const auto put_off = [&](const Error& error) {
-    for (Decidable& one : batch) {
-      give(std::move(one.waiting),
-           NotNow{.reason = "the box cannot store ballots at the moment; send the same ballot again",
-                  .again = kLater});
-    }
-    recover(error);
-  };
-
   auto start = Clock::now();
   Result<Box::Decision> decision = [&] {
-    const std::unique_lock lock(box_mutex_);
+    const std::unique_lock lock(ledger_->mutex());
     return box_->decide(entries, judged, random_);
   }();
   observer_.on_stage(Stage::decide, seconds_since(start));
   if (!decision.has_value()) {
-    put_off(decision.error());
+    put_off(std::move(batch));
+    recover(decision.error());
     return;
   }
   // What is repeated stands before the first new entry of its log.
@@ -242,11 +191,15 @@ void BoxService::decide(std::vector<Decidable> batch) {
   }
   start = Clock::now();
   if (!decision->batches.empty()) {
-    if (const auto stored = store_->commit(decision->batches); !stored.has_value()) {
-      put_off(stored.error());
+    // No lock: nobody but this thread changes the store.
+    const auto stored = ledger_->store().and_then(
+        [&](store::SqliteStore* store) { return store->commit(decision->batches); });
+    if (!stored.has_value()) {
+      put_off(std::move(batch));
+      recover(stored.error());
       return;
     }
-    const std::unique_lock lock(box_mutex_);
+    const std::unique_lock lock(ledger_->mutex());
     box_->committed();
   }
   observer_.on_stage(Stage::commit, seconds_since(start));
@@ -256,8 +209,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
     if (!outcome.has_value()) {
       const auto note = box_->refusal(entries[i], outcome.error());
       give(std::move(batch[i].waiting),
-           Refused{.fault = outcome.error(), .note = note.value_or(std::string())},
-           &outcome.error());
+           Refused{.fault = outcome.error(), .note = note.value_or(std::string())});
       continue;
     }
     const auto receipt = box_->receipt(*outcome);
@@ -276,61 +228,30 @@ void BoxService::decide(std::vector<Decidable> batch) {
   }
 }
 
-void BoxService::recover(const Error& error) {
-  healthy_ = false;
-  observer_.on_store(&error);
-  while (true) {
-    // What was judged meanwhile is answered: its senders try again.
-    for (Decidable& one : judged_.pop(~std::size_t{0}, kBetweenRecoveries)) {
-      give(std::move(one.waiting),
-           NotNow{.reason = "the box cannot store ballots at the moment; send the same ballot again",
-                  .again = kLater});
-    }
-    if (judged_.closed()) {
-      return;
-    }
-    const std::unique_lock lock(box_mutex_);
-    {
-      const std::lock_guard exporting(export_mutex_);
-      exporter_.reset();
-    }
-    box_.reset();
-    store_.reset();
-    const auto opened = open_store();
-    observer_.on_store(opened.has_value() ? nullptr : &opened.error());
-    if (opened.has_value()) {
-      return;
-    }
+void BoxService::put_off(std::vector<Decidable> batch) {
+  for (Decidable& one : batch) {
+    give(std::move(one.waiting),
+         NotNow{.reason = "the box cannot store ballots at the moment; send the same again",
+                .again = kLater});
   }
 }
 
-void BoxService::export_logs() {
-  auto next = Clock::now();
-  while (!finishing_) {
-    next += options_.export_interval;
-    while (!finishing_ && Clock::now() < next) {
-      std::this_thread::sleep_for(std::min(options_.export_interval, std::chrono::milliseconds(50)));
+void BoxService::recover(const Error& error) {
+  ledger_->failed(error);
+  while (!judged_.closed()) {
+    // What was judged meanwhile is answered: its senders try again.
+    put_off(judged_.pop(~std::size_t{0}, kBetweenRecoveries));
+    if (ledger_->reopen()) {
+      return;
     }
-    const std::lock_guard lock(export_mutex_);
-    if (!exporter_.has_value()) {
-      continue;
-    }
-    const auto done = exporter_->run();
-    observer_.on_export(done.has_value() ? nullptr : &done.error());
-    if (const auto kept = store_->maintain(); !kept.has_value()) {
-      observer_.on_store(&kept.error());
-    }
-    next = std::max(next, Clock::now() - options_.export_interval);
   }
 }
 
 Result<std::optional<std::string>> BoxService::receipt(const protocol::TrackingCode& code) {
-  const std::shared_lock lock(box_mutex_);
-  if (!box_.has_value()) {
-    return fail(Errc::environment, "the store cannot be read at the moment");
-  }
+  const std::shared_lock lock(ledger_->mutex());
+  PSEPHOS_TRY(const store::SqliteStore* const store, ledger_->store());
   for (const std::uint32_t shard : shards_) {
-    PSEPHOS_TRY(const auto index, store_->find(Manifest::box_log(shard), code));
+    PSEPHOS_TRY(const auto index, store->find(Manifest::box_log(shard), code));
     if (index.has_value()) {
       PSEPHOS_TRY(std::string text, box_->receipt({.shard = shard, .index = *index}));
       return std::optional(std::move(text));
@@ -339,32 +260,12 @@ Result<std::optional<std::string>> BoxService::receipt(const protocol::TrackingC
   return std::nullopt;
 }
 
-Result<void> BoxService::stop() {
-  {
-    const std::shared_lock lock(box_mutex_);
-    if (store_ == nullptr) {
-      return fail(Errc::environment, "the store cannot be written at the moment");
-    }
-    PSEPHOS_CHECK_OK(store_->set(kStopped, "1"));
-  }
-  {
-    std::unique_lock lock(settled_mutex_);
-    stopped_ = true;
-    settled_.wait(lock, [this] { return unanswered_ == 0; });
-  }
-  const std::lock_guard lock(export_mutex_);
-  if (!exporter_.has_value()) {
-    return fail(Errc::environment, "the store cannot be read at the moment");
-  }
-  return exporter_->run();
-}
-
 Result<void> BoxService::may_become(const protocol::MainLog& next) const {
   if (!next.close().has_value()) {
     return {};
   }
-  const std::shared_lock lock(box_mutex_);
-  if (!stopped_ || !box_.has_value()) {
+  const std::shared_lock lock(ledger_->mutex());
+  if (!stopped() || !healthy() || !box_.has_value()) {
     return fail(Errc::misuse, "the ballot box still takes ballots: stop it before the close");
   }
   for (const std::uint32_t shard : shards_) {
@@ -379,30 +280,11 @@ Result<void> BoxService::may_become(const protocol::MainLog& next) const {
   return {};
 }
 
-Result<void> BoxService::resume() {
-  if (record_->phase() > Phase::voting) {
-    return fail(Errc::misuse, "the polls are closed");
-  }
-  const std::shared_lock lock(box_mutex_);
-  if (store_ == nullptr) {
-    return fail(Errc::environment, "the store cannot be written at the moment");
-  }
-  PSEPHOS_CHECK_OK(store_->set(kStopped, "0"));
-  stopped_ = false;
-  return {};
-}
-
-Result<std::vector<BoxService::LogState>> BoxService::logs() const {
-  std::vector<LogState> states;
-  const std::shared_lock lock(box_mutex_);
-  if (store_ == nullptr) {
-    return fail(Errc::environment, "the store cannot be read at the moment");
-  }
-  for (const std::string& log : log_names_) {
-    PSEPHOS_TRY(auto checkpoint, store_->checkpoint(log));
-    states.push_back({.log = log, .checkpoint = std::move(checkpoint).value_or(""), .exported = 0});
-  }
-  return states;
+Result<std::string> BoxService::checkpoint(const std::string& log) const {
+  const std::shared_lock lock(ledger_->mutex());
+  PSEPHOS_TRY(const store::SqliteStore* const store, ledger_->store());
+  PSEPHOS_TRY(auto checkpoint, store->checkpoint(log));
+  return std::move(checkpoint).value_or("");
 }
 
 }  // namespace psephos::server

@@ -4,15 +4,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <variant>
@@ -24,7 +21,7 @@
 
 #include "src/server/batch_queue.h"
 #include "src/server/election_record.h"
-#include "src/server/exporter.h"
+#include "src/server/ledger.h"
 #include "src/store/sqlite_store.h"
 
 namespace psephos::server {
@@ -60,6 +57,7 @@ class BoxObserver {
   // The store failed, or works again (no error).
   virtual void on_store(const Error* error) = 0;
   virtual void on_export(const Error* error) = 0;
+  virtual void on_commit(double seconds) = 0;
 };
 
 class BoxService {
@@ -73,9 +71,8 @@ class BoxService {
     std::chrono::milliseconds export_interval{1000};
   };
 
-  // open reads the store (a new one is made only if the record's box logs are there and empty, as
-  // `psephos box start` leaves them), rebuilds the box, and compares with the published files.
-  // Nothing runs before start. `evaluator` and `observer` must outlive the service.
+  // open rebuilds the box from its store (ledger.h). Nothing runs before start. `evaluator` and
+  // `observer` must outlive the service.
   static Result<std::unique_ptr<BoxService>> open(Options options,
                                                   std::shared_ptr<ElectionRecord> record,
                                                   protocol::BoxKeys keys,
@@ -86,35 +83,30 @@ class BoxService {
   ~BoxService();  // as finish
 
   void start();
-  // finish answers everything that was taken, exports, and closes the store. Entries that come later
-  // are answered NotNow.
+  // finish answers everything that was taken, exports, and closes the store. Entries that come
+  // later are answered NotNow.
   void finish();
 
-  // submit takes an entry (type ‖ body). It answers at once if there is no room or the polls are not
-  // open; else when the entry's fate is durable.
+  // submit takes an entry (type ‖ body). It answers at once if there is no room or the polls are
+  // not open; else when the entry's fate is durable.
   void submit(Bytes entry, AnswerBallot answer);
 
   // The receipt of an entry of this tracking code, as it was given when it was taken; nothing if
   // there is none.
   [[nodiscard]] Result<std::optional<std::string>> receipt(const protocol::TrackingCode& code);
 
-  // stop takes nothing more until resume; both are durable. What is on its way is answered before
-  // stop returns, and the record's files hold the final trees.
-  Result<void> stop();
-  Result<void> resume();
+  Result<void> stop() { return ledger_->stop(); }
+  Result<void> resume() { return ledger_->resume(); }
+  [[nodiscard]] bool stopped() const { return ledger_->stopped(); }
   // A main log with a close in it must name the final logs of a box that was stopped.
   [[nodiscard]] Result<void> may_become(const protocol::MainLog& next) const;
-  [[nodiscard]] bool stopped() const { return stopped_; }
 
-  struct LogState {
-    std::string log;
-    std::string checkpoint;
-    std::uint64_t exported = 0;
-  };
-  [[nodiscard]] Result<std::vector<LogState>> logs() const;
+  [[nodiscard]] const std::vector<std::string>& logs() const { return log_names_; }
+  // The newest checkpoint of one of its logs.
+  [[nodiscard]] Result<std::string> checkpoint(const std::string& log) const;
   [[nodiscard]] std::size_t queued() const { return incoming_.size(); }
   // Whether the store works.
-  [[nodiscard]] bool healthy() const { return healthy_; }
+  [[nodiscard]] bool healthy() const { return ledger_->healthy(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -130,14 +122,13 @@ class BoxService {
 
   BoxService(Options options, std::shared_ptr<ElectionRecord> record, protocol::BoxKeys keys,
              const crypto::Evaluator& evaluator, BoxObserver& observer);
-  Result<void> open_store();
+  Result<void> rebuild(store::SqliteStore& store);
   void judge();
   void sequence();
   void decide(std::vector<Decidable> batch);
   void recover(const Error& error);
-  void export_logs();
-  void give(Waiting waiting, BallotAnswer answer, const protocol::Fault* fault = nullptr);
-  void settle(std::size_t entries);
+  void put_off(std::vector<Decidable> batch);
+  void give(Waiting waiting, BallotAnswer answer);
 
   const Options options_;
   const std::shared_ptr<ElectionRecord> record_;
@@ -148,27 +139,13 @@ class BoxService {
   std::vector<std::string> log_names_;
   SystemRandom random_;
 
-  // The box, its store and the export of it are made anew together when the store has failed.
-  // Exclusive: decide and recover; shared: receipts. A commit needs no lock.
-  mutable std::shared_mutex box_mutex_;
-  std::unique_ptr<store::SqliteStore> store_;
-  std::optional<protocol::Box> box_;
-  std::mutex export_mutex_;
-  std::optional<Exporter> exporter_;
-
+  std::optional<protocol::Box> box_;  // under the ledger's lock; the sequencer alone changes it
+  std::unique_ptr<Ledger> ledger_;
   BatchQueue<Waiting> incoming_;
   BatchQueue<Decidable> judged_;
-  std::atomic<bool> stopped_ = false;
-  std::atomic<bool> healthy_ = false;
-  std::atomic<bool> finishing_ = false;
-  // Entries taken and not answered yet.
-  std::mutex settled_mutex_;
-  std::condition_variable settled_;
-  std::size_t unanswered_ = 0;
-
+  std::atomic<bool> finished_ = false;
   std::vector<std::jthread> judges_;
   std::jthread sequencer_;
-  std::jthread export_thread_;
 };
 
 }  // namespace psephos::server

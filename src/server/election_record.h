@@ -46,8 +46,8 @@ class ElectionRecord {
   // entries; then nothing was taken. Returns the number of new entries.
   Result<std::size_t> extend(std::uint64_t first, std::span<const Bytes> entries,
                              std::string_view checkpoint);
-  // Services ask for a say in what the main log becomes: an error refuses the extension. To be added
-  // before anything is served.
+  // Services ask for a say in what the main log becomes: an error refuses the extension. To be
+  // added before anything is served.
   using Guard = std::function<Result<void>(const protocol::MainLog& next)>;
   void add_guard(Guard guard) { guards_.push_back(std::move(guard)); }
   // Called after each extension, by the thread that brought it.

@@ -37,6 +37,7 @@ LAYERS = {
     "crypto": ["include/psephos", "include/psephos/crypto"],
     "protocol": ["include/psephos", "include/psephos/crypto", "include/psephos/protocol"],
     "src": [
+        "src/csv",
         "include/psephos",
         "include/psephos/crypto",
         "include/psephos/protocol",
@@ -44,7 +45,9 @@ LAYERS = {
         "include/psephos/network",
         "include/psephos/sign_in",
     ],
+    "src/csv": ["include/psephos"],
     "cli": [
+        "src/csv",
         "include/psephos",
         "include/psephos/crypto",
         "include/psephos/protocol",
@@ -61,6 +64,7 @@ LINKS = {
     "psephos_crypto": {"psephos_crypto_verify"},
     "psephos_protocol": {"psephos_crypto_verify", "psephos_verify", "psephos_crypto"},
     "psephos_runtime": {"psephos_crypto_verify", "psephos_verify"},
+    "psephos_csv": {"psephos_crypto_verify"},
     "psephos_network": {"psephos_crypto_verify", "psephos_verify", "psephos_runtime"},
     "psephos_http": {"psephos_crypto_verify"},
     "psephos_store": {
@@ -81,6 +85,7 @@ LINKS = {
         "psephos_http",
         "psephos_store",
         "psephos_sign_in",
+        "psephos_csv",
     },
     "psephosd": {"psephos_server"},
     "psephos_tool": {
@@ -116,7 +121,7 @@ WRAPPERS = {
     r"immintrin\.h": ["crypto/vartime/"],
     r"nlohmann/.*": ["protocol/manifest.cc", "src/http/problem.cc", "src/sign_in/json.h", "cli/"],
     r"CLI/.*": ["cli/"],
-    r"csv\.h": ["cli/"],
+    r"csv\.h": ["src/csv/csv.cc"],
     r"sqlite3\.h": ["src/store/sqlite.cc"],
     r"toml\+\+/.*": ["src/server/config.cc"],
 }
@@ -283,11 +288,12 @@ CLEAN = {
             "network/wire.h",
         )
     },
+    "src/csv/csv.cc": "#include <csv.h>\n",
     "src/server/config.cc": "#include <toml++/toml.h>\n",
     "src/store/sqlite.cc": "#include <sqlite3.h>\n",
     "src/sign_in/json.h": "#include <nlohmann/json.hpp>\n",
     "src/sign_in/token.cc": '#include "src/sign_in/json.h"\n',
-    "cli/main.cc": "#include <CLI/CLI.hpp>\n#include <csv.h>\n#include <nlohmann/json.hpp>\n"
+    "cli/main.cc": "#include <CLI/CLI.hpp>\n#include <nlohmann/json.hpp>\n"
     '#include "psephos/runtime/directory.h"\n',
 }
 CLEAN_TARGETS = {
@@ -316,6 +322,7 @@ CLEAN_TARGETS = {
         "",
         "psephos_crypto_verify",
     ],
+    "psephos_csv": ["src/csv/csv.cc", "", "psephos_crypto_verify"],
     "psephos_server": ["src/server/config.cc", "", "psephos_runtime"],
     "psephos_store": ["src/store/sqlite.cc", "", "psephos_verify"],
     "psephos_sign_in": ["src/sign_in/json.h src/sign_in/token.cc", "", "psephos_crypto"],

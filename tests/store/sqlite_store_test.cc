@@ -52,12 +52,12 @@ Result<void> commit(LogStore& store, const LogBatch& batch) {
 
 std::vector<Bytes> entries(const LogStore& store, const std::string& log, std::uint64_t first = 0) {
   std::vector<Bytes> all;
-  const auto read =
-      store.for_each_entry(log, first, [&](std::uint64_t index, ByteView entry) -> Result<void> {
-        EXPECT_EQ(index, first + all.size());
-        all.emplace_back(entry.begin(), entry.end());
-        return {};
-      });
+  const auto read = store.for_each_entry(log, first, test::kToTheEnd,
+                                         [&](std::uint64_t index, ByteView entry) -> Result<void> {
+                                           EXPECT_EQ(index, first + all.size());
+                                           all.emplace_back(entry.begin(), entry.end());
+                                           return {};
+                                         });
   EXPECT_TRUE(read.has_value()) << read.error().message;
   return all;
 }
@@ -144,12 +144,13 @@ TEST_F(Store, StopsWhereTheVisitorSaysSo) {
   LogBatch batch{"box/0", 0, std::vector<LogEntry>(50, {Bytes(65000, 3), {}, {}}), "c\n"};
   ASSERT_TRUE(commit(*store, batch).has_value());
   std::uint64_t seen = 0;
-  const auto stopped = store->for_each_entry("box/0", 0, [&](std::uint64_t, ByteView) {
-    // The store can be used meanwhile, also for writing.
-    EXPECT_TRUE(store->entry("box/0", 49).has_value());
-    EXPECT_TRUE(store->set("seen", std::to_string(seen)).has_value());
-    return ++seen == 30 ? fail(Errc::rejected, "enough") : Result<void>();
-  });
+  const auto stopped =
+      store->for_each_entry("box/0", 0, test::kToTheEnd, [&](std::uint64_t, ByteView) {
+        // The store can be used meanwhile, also for writing.
+        EXPECT_TRUE(store->entry("box/0", 49).has_value());
+        EXPECT_TRUE(store->set("seen", std::to_string(seen)).has_value());
+        return ++seen == 30 ? fail(Errc::rejected, "enough") : Result<void>();
+      });
   EXPECT_EQ(stopped.error().message, "enough");
   EXPECT_EQ(seen, 30U);
 }

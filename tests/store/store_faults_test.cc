@@ -14,6 +14,7 @@
 #include "src/store/roll_store.h"
 #include "src/store/sqlite_store.h"
 #include "tests/store/support.h"
+#include "tests/support/memory_log_store.h"
 #include "tests/support/seeded_random.h"
 
 namespace psephos::store {
@@ -37,8 +38,8 @@ Result<void> commit_one(SqliteStore& store, std::uint64_t index, std::size_t len
 std::uint64_t expect_sound(const SqliteStore& store, std::uint64_t acknowledged,
                            std::size_t length = 100) {
   std::uint64_t size = 0;
-  const auto read =
-      store.for_each_entry("box/0", 0, [&](std::uint64_t index, ByteView entry) -> Result<void> {
+  const auto read = store.for_each_entry(
+      "box/0", 0, test::kToTheEnd, [&](std::uint64_t index, ByteView entry) -> Result<void> {
         EXPECT_TRUE(equal(entry, one_entry("box/0", index, length).entries[0].bytes)) << index;
         size = index + 1;
         return {};
@@ -260,7 +261,7 @@ TEST_F(StoreFaults, SurvivesChangedBits) {
     const auto problems = (*store)->integrity();
     std::uint64_t good = 0;
     const auto read = (*store)->for_each_entry(
-        "box/0", 0, [&](std::uint64_t index, ByteView entry) -> Result<void> {
+        "box/0", 0, test::kToTheEnd, [&](std::uint64_t index, ByteView entry) -> Result<void> {
           good += equal(entry, one_entry("box/0", index, 1000 + 400 * index).entries[0].bytes);
           return {};
         });
