@@ -192,8 +192,10 @@ void BoxService::decide(std::vector<Decidable> batch) {
   start = Clock::now();
   if (!decision->batches.empty()) {
     // No lock: nobody but this thread changes the store.
-    const auto stored = ledger_->store().and_then(
-        [&](store::SqliteStore* store) { return store->commit(decision->batches); });
+    const auto stored = [&]() -> Result<void> {
+      PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
+      return store->commit(decision->batches);
+    }();
     if (!stored.has_value()) {
       put_off(std::move(batch));
       recover(stored.error());

@@ -19,35 +19,6 @@ constexpr std::string_view kResultCsv = "result.csv";
 
 }  // namespace
 
-std::string_view name(MainLog::Phase phase) {
-  using enum MainLog::Phase;
-  switch (phase) {
-    case empty:
-      return "empty";
-    case ceremony:
-      return "ceremony";
-    case ready:
-      return "ready";
-    case failed:
-      return "failed";
-    case opened:
-      return "opened";
-    case voting:
-      return "voting";
-    case closed:
-      return "closed";
-    case tallied:
-      return "tallied";
-    case decrypting:
-      return "decrypting";
-    case resulting:
-      return "resulting";
-    case complete:
-      return "complete";
-  }
-  return "unknown";
-}
-
 ElectionRecord::ElectionRecord(const std::filesystem::path& directory,
                                const crypto::Evaluator& evaluator,
                                std::shared_ptr<const MainLog> log)

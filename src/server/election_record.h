@@ -72,7 +72,4 @@ class ElectionRecord {
   std::shared_ptr<const protocol::MainLog> log_;
 };
 
-// name is the word for a phase in answers and messages.
-[[nodiscard]] std::string_view name(protocol::MainLog::Phase phase);
-
 }  // namespace psephos::server

@@ -196,8 +196,10 @@ RegistrarService::Identified RegistrarService::identify(EnrolmentRequest& reques
         refuse(Reason::not_identified, "sign in first: this registrar takes no one-time codes"));
   }
   const std::shared_lock lock(ledger_->mutex());
-  const auto found = ledger_->store().and_then(
-      [&](store::SqliteStore* store) { return store::RollStore(*store).find(request.voter); });
+  const auto found = [&]() -> Result<std::optional<store::RollVoter>> {
+    PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
+    return store::RollStore(*store).find(request.voter);
+  }();
   if (!found.has_value()) {
     return std::unexpected(EnrolmentNotNow{
         .reason = "the roll cannot be read at the moment; send the same again", .again = kLater});
@@ -371,8 +373,7 @@ Result<Bytes> RegistrarService::import_roll(Bytes csv) {
       return fail(Errc::malformed,
                   place + ": a voter id has 1 to 256 bytes and no control characters");
     }
-    const auto style =
-        std::ranges::find(manifest.styles, (*row)[1], &protocol::BallotStyle::id);
+    const auto style = std::ranges::find(manifest.styles, (*row)[1], &protocol::BallotStyle::id);
     if (style == manifest.styles.end()) {
       return fail(Errc::malformed, place + ": there is no ballot style \"" + (*row)[1] + "\"");
     }

@@ -198,7 +198,8 @@ Result<std::uint64_t> Session::checkpoint(Checkpoint mode) {
       mode == Checkpoint::passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE, &in_log,
       nullptr);
   // Busy: another connection does it, or reads; the rest is copied next time.
-  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
+  const bool passed_over = mode == Checkpoint::passive && (code & 0xff) == SQLITE_BUSY;
+  if (code != SQLITE_OK && !passed_over) {
     return sqlite_error(database_, code, path_);
   }
   return in_log < 0 ? 0 : static_cast<std::uint64_t>(in_log);
