@@ -88,12 +88,11 @@ Result<void> Exporter::run(Log& log) {
   if (tree.size == log.published && record_->exists(log.name + "/checkpoint")) {
     return {};
   }
-  PSEPHOS_CHECK_OK(store_->for_each_entry(
-      log.name, log.files->size(), tree.size,
-      [&](std::uint64_t /*index*/, ByteView entry) -> Result<void> {
-        PSEPHOS_CHECK_OK(log.files->append(Bytes(entry.begin(), entry.end())));
-        return {};
-      }));
+  const auto append = [&](std::uint64_t /*index*/, ByteView entry) -> Result<void> {
+    PSEPHOS_CHECK_OK(log.files->append(Bytes(entry.begin(), entry.end())));
+    return {};
+  };
+  PSEPHOS_CHECK_OK(store_->for_each_entry(log.name, log.files->size(), tree.size, append));
   PSEPHOS_CHECK_OK(log.files->publish(*newest));
   log.published = tree.size;
   return {};
