@@ -28,7 +28,8 @@ std::chrono::sys_seconds system_now() {
 
 // A password or token is what stands in its file before the first line end.
 ByteView first_line(ByteView file) {
-  const auto end = std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
+  const auto end =
+      std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
   return file.first(static_cast<std::size_t>(end - file.begin()));
 }
 
@@ -101,14 +102,12 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
     PSEPHOS_TRY(BoxService::Options options, box_options(config_, *config.box));
     PSEPHOS_TRY(hosted->box, BoxService::open(std::move(options), record, std::move(keys),
                                               evaluator_, telemetry));
-    record->add_guard([box = hosted->box.get()](const protocol::MainLog& next) {
-      return box->may_become(next);
-    });
+    record->add_guard(
+        [box = hosted->box.get()](const protocol::MainLog& next) { return box->may_become(next); });
   }
   if (does(config_.role, Role::registrar)) {
     for (const RegistrarConfig& part : config.registrars) {
-      PSEPHOS_TRY(const SecretBuffer content,
-                  load_key("registrar", part.key, part.password_file));
+      PSEPHOS_TRY(const SecretBuffer content, load_key("registrar", part.key, part.password_file));
       PSEPHOS_TRY(protocol::Registrar keys, protocol::Registrar::load(content));
       if (keys.index() != part.index) {
         return fail(Errc::misuse, part.key.string() + ": is the key of registrar " +
@@ -117,8 +116,9 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
       }
       std::optional<RegistrarService::SignIn> sign_in;
       if (part.oidc.has_value()) {
-        PSEPHOS_TRY(auto client, network::BeastHttpClient::create(
-                                     {.ca_file = part.oidc->ca_file.string()}));
+        network::BeastHttpClient::Options http;
+        http.ca_file = part.oidc->ca_file.string();
+        PSEPHOS_TRY(auto client, network::BeastHttpClient::create(std::move(http)));
         PSEPHOS_TRY(auto provider,
                     sign_in::Provider::create(*client, {.issuer = part.oidc->issuer}));
         clients_.push_back(std::move(client));
@@ -140,8 +140,7 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
                                           .now = system_now},
                                          record, std::move(keys), std::move(sign_in), telemetry));
       RegistrarService* const here = service.get();
-      record->add_guard(
-          [here](const protocol::MainLog& next) { return here->may_become(next); });
+      record->add_guard([here](const protocol::MainLog& next) { return here->may_become(next); });
       record->add_follower([here, &telemetry](const protocol::MainLog& now) {
         if (const auto followed = here->follow(now); !followed.has_value()) {
           telemetry.on_registrar_store(&followed.error());
@@ -166,10 +165,8 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
              .history = history,
              .board = config.board.value_or(BoardConfig{}),
              .stopped = [one = hosted.get()] { return one->stopped(); },
-             .on_mirror =
-                 [&telemetry](const std::string& log, const Error* error) {
-                   telemetry.on_mirror(log, error);
-                 },
+             .on_mirror = [&telemetry](const std::string& log,
+                                       const Error* error) { telemetry.on_mirror(log, error); },
              .on_live = [&telemetry](const Error* error) { telemetry.on_live(error); }},
             record, client, evaluator_));
   }
@@ -189,8 +186,8 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
 Result<void> Daemon::listen(std::vector<int> inherited) {
   constexpr std::size_t kWaitingWork = 4096;
   workers_ = std::make_unique<Workers>(std::max<std::size_t>(2, cores()), kWaitingWork);
-  context_ = std::make_unique<ApiContext>(ApiContext{
-      .elections = elections_, .workers = *workers_, .metrics = metrics_, .log = log_});
+  context_ = std::make_unique<ApiContext>(
+      ApiContext{.elections = elections_, .workers = *workers_, .metrics = metrics_, .log = log_});
   add_public_routes(public_routes_, *context_);
 
   const HttpConfig& http = config_.http;
@@ -258,8 +255,7 @@ void Daemon::start() {
   public_->start();
   running_ = true;
   for (const std::uint16_t port : public_->ports()) {
-    log_.write<Event::listening>(with<Field::listener>(Listener::common),
-                                 with<Field::port>(port));
+    log_.write<Event::listening>(with<Field::listener>(Listener::common), with<Field::port>(port));
   }
   log_.write<Event::listening>(with<Field::listener>(Listener::admin),
                                with<Field::port>(admin_->port()));
