@@ -11,6 +11,7 @@
 
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/tile.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/message_signer.h"
 
 #include "protocol/decrypt.h"
