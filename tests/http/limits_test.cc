@@ -66,9 +66,7 @@ TEST(HttpLimits, SilenceIsEnded) {
 
 TEST(HttpLimits, WhoDoesNotReadIsLeft) {
   Serving serving(
-      [](const Request&, Respond respond) {
-        respond(text_response(std::string(50'000'000, 'x')));
-      },
+      [](const Request&, Respond respond) { respond(text_response(std::string(50'000'000, 'x'))); },
       {.write_timeout = 200ms});
   RawClient client(serving.port(), 4096);
   client.send(kGet);
@@ -90,8 +88,8 @@ TEST(HttpLimits, ConnectionsInAll) {
   EXPECT_TRUE(answer.contains("application/problem+json"));
   a.close();
   EXPECT_TRUE(eventually([&] {
-    return status_of(serving.exchange(
-               "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 200U;
+    return status_of(serving.exchange("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) ==
+           200U;
   }));
 }
 
@@ -145,12 +143,14 @@ TEST(HttpLimits, BodiesOfRefusedRequestsAreNotRead) {
 }
 
 std::string forwarded(Serving& serving, const std::string& value) {
-  const std::string answer = serving.exchange("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: " +
-                                              value + "\r\nConnection: close\r\n\r\n");
+  const std::string answer = serving.exchange(
+      "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: " + value + "\r\nConnection: close\r\n\r\n");
   return answer.substr(answer.find("\r\n\r\n") + 4);
 }
 
-void tell_client(const Request& request, Respond respond) { respond(text_response(request.client)); }
+void tell_client(const Request& request, Respond respond) {
+  respond(text_response(request.client));
+}
 
 TEST(HttpLimits, ForwardedForIsBelievedOfProxiesOnly) {
   Serving open(tell_client);
@@ -163,9 +163,9 @@ TEST(HttpLimits, ForwardedForIsBelievedOfProxiesOnly) {
 }
 
 TEST(HttpLimits, ClientsBehindAProxyHaveLimitsOfTheirOwn) {
-  Serving serving(tell_client, {.requests_per_second = 0.001,
-                                .requests_burst = 1,
-                                .trusted_proxies = {"127.0.0.1"}});
+  Serving serving(
+      tell_client,
+      {.requests_per_second = 0.001, .requests_burst = 1, .trusted_proxies = {"127.0.0.1"}});
   EXPECT_EQ(forwarded(serving, "192.0.2.1"), "192.0.2.1");
   EXPECT_EQ(forwarded(serving, "192.0.2.2"), "192.0.2.2");
   EXPECT_TRUE(forwarded(serving, "192.0.2.1").contains("429"));

@@ -128,8 +128,9 @@ TEST(RequestParser, BodiesUpToTheLimit) {
 TEST(RequestParser, ChunksUpToTheLimit) {
   for (const bool fits : {true, false}) {
     RequestParser parser(1000);
-    feed(parser, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                 "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    feed(parser,
+         "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
     ASSERT_EQ(parser.step(), State::head);
     parser.limit_body(fits ? 5 : 4);
     EXPECT_EQ(parser.step(), fits ? State::complete : State::failed);

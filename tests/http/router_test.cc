@@ -76,9 +76,10 @@ TEST(Router, HeadGoesWhereGetGoes) {
 TEST(Router, OtherPathsAreNotFound) {
   Router router;
   add_routes(router);
-  for (const char* path : {"/v1", "/v1/", "/v1/elections/", "/v2/elections", "/v1/electionsx",
-                           "/v1/elections/ab/ballots/", "/v1/elections/ab/ballots/x",
-                           "/v1/elections/ab/record", "/v1/elections/ab/record/", "/V1/elections"}) {
+  for (const char* path :
+       {"/v1", "/v1/", "/v1/elections/", "/v2/elections", "/v1/electionsx",
+        "/v1/elections/ab/ballots/", "/v1/elections/ab/ballots/x", "/v1/elections/ab/record",
+        "/v1/elections/ab/record/", "/V1/elections"}) {
     EXPECT_EQ(ask(router, "GET", path).status, 404U) << path;
   }
 }

@@ -296,8 +296,9 @@ TEST(HttpServer, TellsTheObserverNoAddress) {
     throw std::runtime_error("must not matter");
   };
   Serving serving(router, options);
-  serving.exchange("GET /v1/secret HTTP/1.1\r\nHost: x\r\n\r\n"
-                   "BREW /v1/secret HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");
+  serving.exchange(
+      "GET /v1/secret HTTP/1.1\r\nHost: x\r\n\r\n"
+      "BREW /v1/secret HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");
   ASSERT_TRUE(eventually([&] {
     const std::scoped_lock lock(mutex);
     return records.size() == 3;
