@@ -15,7 +15,6 @@
 #include "psephos/random.h"
 #include "psephos/sign_in/authorization.h"
 
-#include "tests/sign_in/socket_http.h"
 #include "tests/sign_in/support.h"
 
 namespace psephos::sign_in {
@@ -183,7 +182,7 @@ class OidcProviderTest : public testing::Test {
     return provider_->verify(bearer, rules, now());
   }
 
-  std::unique_ptr<network::HttpClient> http_ = std::make_unique<SocketHttp>();
+  std::unique_ptr<network::HttpClient> http_ = must(network::BeastHttpClient::create({}));
   SystemRandom random_;
   std::unique_ptr<ProviderProcess> process_;
   std::unique_ptr<Provider> provider_;
