@@ -13,7 +13,7 @@ namespace psephos::sign_in {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 2048;
-constexpr std::size_t kMaxQueryBytes = 16 * 1024;
+constexpr std::size_t kMaxQueryBytes = std::size_t{16} * 1024;
 
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
