@@ -247,19 +247,23 @@ class Mirror::State {
     return check_election(false);
   }
 
-  // A server that goes on may take the first bundle away, while it is a partial one.
+  // A server that goes on takes the first bundle away, while it is a partial one: it is asked again
+  // as long as its checkpoint changes.
   [[nodiscard]] Result<crypto::NoteVerifier> served_main_key() const {
-    auto key = main_key(*source_, manifest_, *evaluator_);
-    for (unsigned i = 0;
-         i < options_.max_refetches && !key.has_value() && key.error().code == Errc::environment &&
-         source_->exists(Manifest::main_log() + "/checkpoint");
-         ++i) {
-      key = main_key(*source_, manifest_, *evaluator_);
+    const std::string checkpoint = Manifest::main_log() + "/checkpoint";
+    Bytes before;
+    for (unsigned refetches = 0;; ++refetches) {
+      PSEPHOS_TRY(Bytes now, source_->read(checkpoint, protocol::kMaxRecordFileBytes));
+      auto key = main_key(*source_, manifest_, *evaluator_);
+      if (key.has_value()) {
+        return key;
+      }
+      if (key.error().code != Errc::environment || now == before ||
+          refetches == options_.max_refetches) {
+        return within(source_->url(""), key.error());
+      }
+      before = std::move(now);
     }
-    if (!key.has_value()) {
-      return within(source_->url(""), key.error());
-    }
-    return key;
   }
 
   [[nodiscard]] Result<void> check_election(bool must_be_open) const {
