@@ -21,8 +21,12 @@ struct HttpHeader {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::vector<HttpHeader> headers;
+  std::vector<HttpHeader>
+      headers;  // those that frame the request are the client's: Host, Content-Length
   Bytes body;
+  // Sending it twice does what sending it once does. True anyway for GET, HEAD, PUT, DELETE and
+  // OPTIONS. Such a request is sent again, once, if a connection kept from before turns out closed.
+  bool repeatable = false;
 };
 
 struct HttpResponse {
