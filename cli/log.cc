@@ -144,6 +144,17 @@ Result<std::string> describe_payload(const Manifest& manifest, const protocol::M
       }
       return words;
     }
+    case MessageType::roll: {
+      PSEPHOS_TRY(const auto roll, protocol::RollImport::decode(message.payload, manifest));
+      fields["number"] = roll.number;
+      fields["voters"] = Json::object();
+      std::string words = " of registrar " + std::to_string(message.sender) + ":";
+      for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
+        fields["voters"][manifest.styles[style].id] = roll.voters[style];
+        words += " " + manifest.styles[style].id + " " + std::to_string(roll.voters[style]);
+      }
+      return words;
+    }
     default:
       return "";
   }

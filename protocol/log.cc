@@ -1,5 +1,6 @@
 #include "psephos/protocol/log.h"
 
+#include <limits>
 #include <utility>
 
 #include "psephos/crypto/hash.h"
@@ -73,7 +74,8 @@ Result<Log> Log::open(const LogStore& store, std::string log,
     result.take(entry);
     return visit(index, entry.subspan(result.previous_.size()));
   };
-  PSEPHOS_CHECK_OK(store.for_each_entry(result.log_, 0, take));
+  PSEPHOS_CHECK_OK(
+      store.for_each_entry(result.log_, 0, std::numeric_limits<std::uint64_t>::max(), take));
   if (result.tree() != *tree) {
     return fail(Errc::rejected, result.log_ + ": the store holds " + std::to_string(result.size()) +
                                     " entries with the root " + base64(result.tree().root) +

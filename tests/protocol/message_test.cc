@@ -53,8 +53,8 @@ TEST(Message, RefusesUnknownTypesAndShortBytes) {
     ASSERT_FALSE(message.has_value());
     EXPECT_EQ(message.error().code, Errc::malformed);
   }
-  bytes[0] = 14;
-  EXPECT_EQ(Message::decode(bytes).error().message, "message of unknown type 14");
+  bytes[0] = 15;
+  EXPECT_EQ(Message::decode(bytes).error().message, "message of unknown type 15");
 }
 
 TEST(Message, EveryBitIsSigned) {
