@@ -22,13 +22,14 @@
 #include "psephos/protocol/wallet.h"
 
 #include "cli/common.h"
-#include "cli/csv.h"
 #include "cli/json.h"
+#include "src/csv/csv.h"
 
 namespace psephos::cli {
 
 namespace {
 
+using csv::CsvReader;
 using protocol::Manifest;
 using protocol::Message;
 

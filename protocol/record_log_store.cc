@@ -74,14 +74,15 @@ Result<Bytes> RecordLogStore::entry(const std::string& log, std::uint64_t index)
 }
 
 Result<void> RecordLogStore::for_each_entry(const std::string& log, std::uint64_t first,
-                                            const Visit& visit) const {
+                                            std::uint64_t end, const Visit& visit) const {
   PSEPHOS_TRY(const LogReader reader,
               LogReader::open(*record_, log, election_->manifest().log_origin(log)));
-  for (std::uint64_t i = first / crypto::kTileWidth; i < reader.num_bundles(); ++i) {
+  for (std::uint64_t i = first / crypto::kTileWidth;
+       i < reader.num_bundles() && i * crypto::kTileWidth < end; ++i) {
     PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(i));
     for (std::size_t k = 0; k < bundle.entries.size(); ++k) {
-      if (bundle.first + k >= first) {
-        PSEPHOS_CHECK_OK(visit(bundle.first + k, bundle.entries[k]));
+      if (const std::uint64_t index = bundle.first + k; index >= first && index < end) {
+        PSEPHOS_CHECK_OK(visit(index, bundle.entries[k]));
       }
     }
   }

@@ -129,6 +129,13 @@ Result<void> Registrar::start(const Election& election) {
   return {};
 }
 
+Result<void> Registrar::serves(const Election& election) const {
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
+  return {};
+}
+
 Digest32 Registrar::pseudonym(const Digest32& election_id, std::string_view voter) const {
   return crypto::hmac_sha256(salt_key_, {as_bytes(labels::kRoll), election_id, as_bytes(voter)});
 }
@@ -184,9 +191,7 @@ Result<Registrar::Answer> Registrar::issue_to(const Election& election,
                                               const Issuance* before,
                                               const EnrolmentRequest& request) const {
   PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
-  if (election_ != election.id()) {
-    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
-  }
+  PSEPHOS_CHECK_OK(serves(election));
   if (request.election_id != election.id()) {
     return fail(Errc::misuse, "the enrolment request is for another election");
   }
@@ -221,9 +226,7 @@ Result<Registrar::OwnCredential> Registrar::issue_own(const Election& election,
                                                       std::string_view voter, std::uint32_t style,
                                                       const crypto::Point& pk,
                                                       Random& random) const {
-  if (election_ != election.id()) {
-    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
-  }
+  PSEPHOS_CHECK_OK(serves(election));
   if (style >= keys_.size()) {
     return fail(Errc::misuse, "style " + std::to_string(style) + ": the election has only " +
                                   std::to_string(keys_.size()));

@@ -267,9 +267,9 @@ Result<Bytes> SqliteStore::entry(const std::string& log, std::uint64_t index) co
 }
 
 Result<void> SqliteStore::for_each_entry(const std::string& log, std::uint64_t first,
-                                         const Visit& visit) const {
+                                         std::uint64_t end_index, const Visit& visit) const {
   // Nothing is held while `visit` works: the write-ahead log could not be emptied.
-  for (std::uint64_t index = first;;) {
+  for (std::uint64_t index = first; index < end_index;) {
     PSEPHOS_TRY(const Chunk chunk,
                 database_->read([&](Session& session) { return read_chunk(session, log, index); }));
     if (chunk.ends.empty()) {
@@ -277,11 +277,15 @@ Result<void> SqliteStore::for_each_entry(const std::string& log, std::uint64_t f
     }
     std::size_t begin = 0;
     for (const std::size_t end : chunk.ends) {
+      if (index == end_index) {
+        return {};
+      }
       PSEPHOS_CHECK_OK(visit(index, ByteView(chunk.bytes).subspan(begin, end - begin)));
       begin = end;
       ++index;
     }
   }
+  return {};
 }
 
 Result<std::optional<std::uint64_t>> SqliteStore::find(const std::string& log,
@@ -313,8 +317,9 @@ Result<std::optional<std::string>> SqliteStore::get(std::string_view name) const
 
 Result<void> SqliteStore::maintain() { return database_->maintain(); }
 
-Result<void> SqliteStore::backup(const std::filesystem::path& destination) const {
-  return database_->backup(destination);
+Result<void> SqliteStore::backup(const std::filesystem::path& path, const Digest32& election_id,
+                                 const std::filesystem::path& destination) {
+  return Database::backup(path, election_id, destination);
 }
 
 Result<std::vector<std::string>> SqliteStore::quick_check() const {

@@ -52,12 +52,12 @@ Result<void> commit(LogStore& store, const LogBatch& batch) {
 
 std::vector<Bytes> entries(const LogStore& store, const std::string& log, std::uint64_t first = 0) {
   std::vector<Bytes> all;
-  const auto read =
-      store.for_each_entry(log, first, [&](std::uint64_t index, ByteView entry) -> Result<void> {
-        EXPECT_EQ(index, first + all.size());
-        all.emplace_back(entry.begin(), entry.end());
-        return {};
-      });
+  const auto read = store.for_each_entry(log, first, test::kToTheEnd,
+                                         [&](std::uint64_t index, ByteView entry) -> Result<void> {
+                                           EXPECT_EQ(index, first + all.size());
+                                           all.emplace_back(entry.begin(), entry.end());
+                                           return {};
+                                         });
   EXPECT_TRUE(read.has_value()) << read.error().message;
   return all;
 }
@@ -144,12 +144,13 @@ TEST_F(Store, StopsWhereTheVisitorSaysSo) {
   LogBatch batch{"box/0", 0, std::vector<LogEntry>(50, {Bytes(65000, 3), {}, {}}), "c\n"};
   ASSERT_TRUE(commit(*store, batch).has_value());
   std::uint64_t seen = 0;
-  const auto stopped = store->for_each_entry("box/0", 0, [&](std::uint64_t, ByteView) {
-    // The store can be used meanwhile, also for writing.
-    EXPECT_TRUE(store->entry("box/0", 49).has_value());
-    EXPECT_TRUE(store->set("seen", std::to_string(seen)).has_value());
-    return ++seen == 30 ? fail(Errc::rejected, "enough") : Result<void>();
-  });
+  const auto stopped =
+      store->for_each_entry("box/0", 0, test::kToTheEnd, [&](std::uint64_t, ByteView) {
+        // The store can be used meanwhile, also for writing.
+        EXPECT_TRUE(store->entry("box/0", 49).has_value());
+        EXPECT_TRUE(store->set("seen", std::to_string(seen)).has_value());
+        return ++seen == 30 ? fail(Errc::rejected, "enough") : Result<void>();
+      });
   EXPECT_EQ(stopped.error().message, "enough");
   EXPECT_EQ(seen, 30U);
 }
@@ -182,7 +183,7 @@ TEST_F(Store, TellsHowLongACommitTook) {
 TEST_F(Store, IsReadableByItsOwnerOnly) {
   const auto store = create();
   ASSERT_TRUE(commit(*store, one_entry("box/0", 0)).has_value());
-  ASSERT_TRUE(store->backup(root_ / "copy.db").has_value());
+  ASSERT_TRUE(SqliteStore::backup(path(), kElection, root_ / "copy.db").has_value());
   for (const auto& file : fs::directory_iterator(root_)) {
     EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write)
         << file;
@@ -275,11 +276,11 @@ TEST_F(Store, BacksUpAndOpensTheCopy) {
   const auto store = create();
   ASSERT_TRUE(commit(*store, one_entry("box/0", 0)).has_value());
   const fs::path copy = root_ / "copy.db";
-  const auto backup = store->backup(copy);
+  const auto backup = SqliteStore::backup(path(), kElection, copy);
   ASSERT_TRUE(backup.has_value()) << backup.error().message;
-  EXPECT_EQ(store->backup(copy).error().code, Errc::misuse);
-  EXPECT_EQ(store->backup(path()).error().code, Errc::misuse);
-  EXPECT_EQ(store->backup(root_ / "no" / "where.db").error().code, Errc::environment);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, copy).error().code, Errc::misuse);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, path()).error().code, Errc::misuse);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, root_ / "no" / "where.db").error().code, Errc::environment);
   ASSERT_TRUE(commit(*store, one_entry("box/0", 1)).has_value());
   const auto restored = SqliteStore::open(copy, kElection);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;

@@ -6,6 +6,7 @@
 
 #include "src/store/sqlite_store.h"
 #include "tests/store/support.h"
+#include "tests/support/memory_log_store.h"
 #include "tests/support/seeded_random.h"
 
 namespace psephos::store {
@@ -28,7 +29,7 @@ TEST_F(StoreThreads, ReadBackUpAndMaintainBesideCommits) {
         const std::uint64_t size = acknowledged;
         std::uint64_t seen = 0;
         EXPECT_TRUE(store
-                        .for_each_entry("box/0", 0,
+                        .for_each_entry("box/0", 0, test::kToTheEnd,
                                         [&](std::uint64_t, ByteView) -> Result<void> {
                                           ++seen;
                                           return {};
@@ -53,7 +54,7 @@ TEST_F(StoreThreads, ReadBackUpAndMaintainBesideCommits) {
     do {
       const std::uint64_t size = acknowledged;
       const auto copy = root_ / ("copy" + std::to_string(number++));
-      const auto backup = store.backup(copy);
+      const auto backup = SqliteStore::backup(path, digest(7), copy);
       ASSERT_TRUE(backup.has_value()) << backup.error().message;
       const auto opened = SqliteStore::open(copy, digest(7));
       ASSERT_TRUE(opened.has_value()) << opened.error().message;

@@ -14,6 +14,9 @@
 
 namespace psephos::test {
 
+// For for_each_entry: all there are.
+inline constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
+
 class MemoryLogStore final : public protocol::LogStore {
  public:
   // What has become of a commit that was reported as failed.
@@ -80,8 +83,8 @@ class MemoryLogStore final : public protocol::LogStore {
   }
 
   [[nodiscard]] Result<void> for_each_entry(const std::string& log, std::uint64_t first,
-                                            const Visit& visit) const override {
-    for (std::uint64_t index = first;; ++index) {
+                                            std::uint64_t end, const Visit& visit) const override {
+    for (std::uint64_t index = first; index < end; ++index) {
       // Nothing is held while `visit` works: it may use the store.
       const auto bytes = entry(log, index);
       if (!bytes.has_value()) {
@@ -89,6 +92,7 @@ class MemoryLogStore final : public protocol::LogStore {
       }
       PSEPHOS_CHECK_OK(visit(index, *bytes));
     }
+    return {};
   }
 
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(const std::string& log,

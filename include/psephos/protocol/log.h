@@ -31,6 +31,10 @@ class Log {
   static Result<Log> open(const LogStore& store, std::string log,
                           std::shared_ptr<const crypto::NoteSigner> signer, const Visit& visit);
 
+  // check does the same without a key, and keeps nothing: for who only wants to know.
+  static Result<crypto::TreeHead> check(const LogStore& store, const std::string& log,
+                                        const crypto::NoteVerifier& key);
+
   // append takes type ‖ body and returns the entry's index; key and code as in LogEntry.
   Result<std::uint64_t> append(ByteView payload, Bytes key = {}, std::optional<Digest32> code = {});
   // seal signs the checkpoint over everything appended and returns what came since the last seal.

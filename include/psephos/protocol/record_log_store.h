@@ -29,7 +29,7 @@ class RecordLogStore final : public LogStore {
                                                     std::uint64_t index) const override;
   [[nodiscard]] Result<Bytes> entry(const std::string& log, std::uint64_t index) const override;
   [[nodiscard]] Result<void> for_each_entry(const std::string& log, std::uint64_t first,
-                                            const Visit& visit) const override;
+                                            std::uint64_t end, const Visit& visit) const override;
   // Errc::misuse: there is no such index here.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(const std::string& log,
                                                           const Digest32& code) const override;

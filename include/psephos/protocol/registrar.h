@@ -50,6 +50,9 @@ class Registrar {
   // it.
   Result<void> start(const Election& election);
 
+  // serves is ok if these keys were started for this election, otherwise Errc::misuse.
+  [[nodiscard]] Result<void> serves(const Election& election) const;
+
   // The voter's name in the public log.
   [[nodiscard]] Digest32 pseudonym(const Digest32& election_id, std::string_view voter) const;
 

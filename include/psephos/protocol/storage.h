@@ -83,9 +83,11 @@ class LogStore {
                                                             std::uint64_t index) const = 0;
   // One entry, whole; Errc::misuse if the log has none at `index`.
   [[nodiscard]] virtual Result<Bytes> entry(const std::string& log, std::uint64_t index) const = 0;
-  // Shows the entries from `first` on, in order, until the end or an error of `visit`.
+  // Shows the entries from `first` on and before `end`, in order, until the log ends or `visit` has
+  // an error.
   using Visit = std::function<Result<void>(std::uint64_t index, ByteView entry)>;
   [[nodiscard]] virtual Result<void> for_each_entry(const std::string& log, std::uint64_t first,
+                                                    std::uint64_t end,
                                                     const Visit& visit) const = 0;
   // The index of the first entry with this code.
   [[nodiscard]] virtual Result<std::optional<std::uint64_t>> find(const std::string& log,
