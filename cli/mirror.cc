@@ -151,9 +151,17 @@ class MirroredRecord::State {
         source_(std::move(source)),
         store_(directory_),
         mirror_(*source_, store_, context.evaluator, executor_,
-                {.election = election, .progress = [this](std::uint64_t done, std::uint64_t all) {
-                   progress_->update(done, all);
-                 }}) {}
+                options(election, [this](std::uint64_t done, std::uint64_t all) {
+                  progress_->update(done, all);
+                })) {}
+
+  static network::MirrorOptions options(std::optional<Digest32> election,
+                                        protocol::Progress progress) {
+    network::MirrorOptions options;
+    options.election = election;
+    options.progress = std::move(progress);
+    return options;
+  }
 
   Result<network::MirrorReport> update() {
     progress_.emplace("mirroring");

@@ -94,8 +94,8 @@ struct Held final : LogStore {
     return entries.at(index);
   }
   [[nodiscard]] Result<void> for_each_entry(const std::string& /*log*/, std::uint64_t first,
-                                            const Visit& visit) const override {
-    for (std::uint64_t i = first; i < entries.size(); ++i) {
+                                            std::uint64_t end, const Visit& visit) const override {
+    for (std::uint64_t i = first; i < std::min<std::uint64_t>(end, entries.size()); ++i) {
       PSEPHOS_CHECK_OK(visit(i + shift, entries[i]));
     }
     return {};
@@ -450,12 +450,18 @@ TEST(RecordLogStore, KeepsALogInARecordsFiles) {
        {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{255}, std::uint64_t{256}, size - 1, size,
         size + 1, std::uint64_t{5000}}) {
     std::uint64_t next = first;
-    must(again.for_each_entry("box/0", first, [&](std::uint64_t index, ByteView entry) {
+    const auto look = [&](std::uint64_t index, ByteView entry) {
       EXPECT_EQ(index, next++);
       EXPECT_TRUE(equal(entry.subspan(32), payload(index)));
       return Result<void>();
-    }));
+    };
+    must(again.for_each_entry("box/0", first, test::kToTheEnd, look));
     EXPECT_EQ(next, std::max(first, size));
+    for (const std::uint64_t end : {first, first + 1, first + 300}) {
+      next = first;
+      must(again.for_each_entry("box/0", first, end, look));
+      EXPECT_EQ(next, std::max(first, std::min(end, size)));
+    }
   }
   ASSERT_TRUE(is_ok(append_some(reopened, again, 3)));
   EXPECT_EQ(must(open(again)).size(), size + 3);
