@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "psephos/network/url.h"
+
 namespace psephos::network {
 
 namespace {
@@ -49,12 +51,14 @@ bool is_url(std::string_view text) {
 
 Result<std::unique_ptr<HttpRecord>> HttpRecord::create(HttpClient& client, std::string url,
                                                        Options options) {
-  if (!is_url(url) || url.ends_with("://") || url.find_first_of("?# ") != std::string::npos ||
-      has_control(url)) {
+  const auto parsed = Url::parse(url);
+  if (!is_url(url) || !parsed.has_value() || url.find_first_of("?#") != std::string::npos) {
     return fail(Errc::misuse, printable(url) +
                                   ": is not the URL of a record, such as "
-                                  "https://vote.example/record/");
+                                  "https://vote.example/record/" +
+                                  (parsed.has_value() ? "" : " (" + parsed.error().message + ")"));
   }
+  url = parsed->print();
   if (!url.ends_with('/')) {
     url += '/';
   }

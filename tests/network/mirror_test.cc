@@ -723,8 +723,12 @@ TEST(Mirror, ALogMayBeginAfterTheOpeningAndMustBeThereAtTheEnd) {
 }
 
 TEST(Mirror, ACosignedCheckpointTakesThePlaceOfOneThatIsNot) {
-  SeededRandom random{test_seed()};
-  const auto witness_key = crypto::Ed25519SecretKey::generate(random);
+  const auto key_of = [](std::uint8_t number) {
+    SecretBytes<32> seed;
+    seed.expose_secret()[0] = number;
+    return crypto::Ed25519SecretKey::from_seed(seed);
+  };
+  const auto witness_key = key_of(1);
   const auto witness = value(crypto::NoteVerifier::create(
       "witness.example", crypto::NoteAlgorithm::cosignature_v1, witness_key.public_key()));
   std::string manifest(tiny_manifest());
@@ -751,7 +755,7 @@ TEST(Mirror, ACosignedCheckpointTakesThePlaceOfOneThatIsNot) {
   value(world.update());
   EXPECT_EQ(world.store.files(), cosigned);
   // A witness the manifest does not name, and a cosignature of another tree.
-  const auto other_key = crypto::Ed25519SecretKey::generate(random);
+  const auto other_key = key_of(2);
   const auto other = value(crypto::NoteVerifier::create(
       "other.example", crypto::NoteAlgorithm::cosignature_v1, other_key.public_key()));
   const std::string unknown = cosign(other, other_key);
