@@ -1,5 +1,6 @@
 #include "psephos/network/mirror.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <utility>
@@ -93,25 +94,38 @@ class Mirror::State {
   Result<MirrorReport> update() {
     conflict_.reset();
     num_added_ = 0;
-    if (!std::exchange(cleared_, true)) {
-      PSEPHOS_CHECK_OK(clear_unfinished());
-    }
-    PSEPHOS_CHECK_OK(take_manifest());
     MirrorReport report;
-    PSEPHOS_CHECK_OK(copy(Manifest::main_log(), report));
+    if (wants(Manifest::main_log())) {
+      if (!std::exchange(cleared_, true)) {
+        PSEPHOS_CHECK_OK(clear_unfinished());
+      }
+      PSEPHOS_CHECK_OK(take_manifest());
+      PSEPHOS_CHECK_OK(copy(Manifest::main_log(), report));
+    } else {
+      PSEPHOS_CHECK_OK(read_main());
+    }
     report.title = manifest_->title;
     report.phase = fold_->log().phase();
     report.fault = fold_->fault();
     if (const auto election = fold_->log().election(); election != nullptr) {
       report.election_id = election->id();
-      for (const std::string& log : election->log_names()) {
-        if (log != Manifest::main_log()) {
+      const std::vector<std::string> there = election->log_names();
+      for (const std::string& log : options_.logs) {
+        if (std::ranges::find(there, log) == there.end()) {
+          return fail(Errc::misuse, "the election has no log \"" + log + "\"");
+        }
+      }
+      for (const std::string& log : there) {
+        if (log != Manifest::main_log() && wants(log)) {
           PSEPHOS_CHECK_OK(copy(log, report));
         }
       }
     }
     if (report.phase == MainLog::Phase::complete && report.fault.empty()) {
-      PSEPHOS_TRY(report.complete, copy_results());
+      report.complete = true;
+      if (options_.logs.empty()) {
+        PSEPHOS_TRY(report.complete, copy_results());
+      }
     }
     return report;
   }
@@ -131,6 +145,40 @@ class Mirror::State {
       }
     }
     return {};
+  }
+
+  [[nodiscard]] bool wants(const std::string& log) const {
+    return options_.logs.empty() || std::ranges::find(options_.logs, log) != options_.logs.end();
+  }
+
+  // The main log as it is in the store, where somebody else may be extending it.
+  Result<void> read_main() {
+    PSEPHOS_TRY(Bytes checkpoint, store_->read(Manifest::main_log() + "/checkpoint",
+                                               protocol::kMaxRecordFileBytes));
+    if (fold_ != nullptr && checkpoint == main_checkpoint_) {
+      return {};
+    }
+    if (manifest_ == nullptr) {
+      PSEPHOS_TRY(const Bytes file, store_->read(kManifestFile, protocol::kMaxManifestBytes));
+      PSEPHOS_CHECK_OK(parse_manifest(file));
+    }
+    fold_ = std::make_unique<Fold>(manifest_, *evaluator_);
+    PSEPHOS_CHECK_OK(fold_main());
+    main_checkpoint_ = std::move(checkpoint);
+    return {};
+  }
+
+  // Shows the main log in the store to the fold.
+  Result<void> fold_main() {
+    const std::string log = Manifest::main_log();
+    PSEPHOS_TRY(const LogReader reader, LogReader::open(*store_, log, manifest_->log_origin(log)));
+    for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
+      PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
+      for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
+        fold_->append(bundle.first + i, bundle.entries[i]);
+      }
+    }
+    return check_election(false);
   }
 
   // The manifest is written with the main log: until its first entry is read, it may be any.
@@ -237,14 +285,7 @@ class Mirror::State {
       return open(log, served_main_key());
     }
     PSEPHOS_CHECK_OK(open(log, main_key(*store_, manifest_, *evaluator_)));
-    PSEPHOS_TRY(const LogReader reader, LogReader::open(*store_, log, manifest_->log_origin(log)));
-    for (std::uint64_t b = 0; b < reader.num_bundles(); ++b) {
-      PSEPHOS_TRY(const LogReader::Bundle bundle, reader.bundle(b));
-      for (std::size_t i = 0; i < bundle.entries.size(); ++i) {
-        fold_->append(bundle.first + i, bundle.entries[i]);
-      }
-    }
-    return check_election(false);
+    return fold_main();
   }
 
   // A server that goes on takes the first bundle away, while it is a partial one: it is asked again
@@ -331,6 +372,7 @@ class Mirror::State {
   bool cleared_ = false;
   std::shared_ptr<const Manifest> manifest_;
   std::unique_ptr<Fold> fold_;
+  Bytes main_checkpoint_;  // of the main log that was read, if it is not copied
   std::map<std::string, std::unique_ptr<LogCopy>> logs_;
   std::optional<Conflict> conflict_;
   std::uint64_t num_added_ = 0;

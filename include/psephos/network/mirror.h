@@ -47,7 +47,8 @@ struct MirrorReport {
   protocol::MainLog::Phase phase = protocol::MainLog::Phase::empty;
   std::optional<Digest32> election_id;  // nothing before the opening
   std::vector<MirroredLog> logs;        // those the server has
-  bool complete = false;                // the election has its result, and the copy its files
+  // The election has its result, and the copy its files, if it is one of the whole record.
+  bool complete = false;
   // What is wrong with the first message of the main log that no election takes; empty: nothing.
   // What can be copied nevertheless has been.
   std::string fault;
@@ -55,6 +56,9 @@ struct MirrorReport {
 
 struct MirrorOptions {
   std::optional<Digest32> election;  // copy no other
+  // Copy these logs only ("main", "box/0"), and no result files; empty: the whole record. Without
+  // "main", manifest and main log are somebody else's to bring: they must be in the store.
+  std::vector<std::string> logs;
   protocol::Progress progress;       // entries copied by this update; in all: as far as known
   // How often a checkpoint is fetched again because the server has gone on meanwhile.
   unsigned max_refetches = 16;
@@ -76,7 +80,7 @@ class Mirror {
   // Errc::malformed: a file is not what was signed, or a log's history is another than the copy's
   // (see conflict); the copy of that log stays as it was. Errc::environment: the server cannot be
   // reached, or lacks a file; or the store cannot be written. Errc::misuse: an election is asked
-  // for and the record has no opening yet.
+  // for and the record has no opening yet; or a log is asked for that it does not have.
   Result<MirrorReport> update();
 
   // The evidence behind the last update's Errc::rejected, if a log does not go on from its copy.
