@@ -225,9 +225,8 @@ SecretBuffer Wallet::save() const {
 }
 
 bool Wallet::has_answers() const {
-  return !seen_.empty() || std::ranges::any_of(sent_, [](const Sent& sent) {
-    return sent.answer != Answer::none;
-  });
+  return !seen_.empty() ||
+         std::ranges::any_of(sent_, [](const Sent& sent) { return sent.answer != Answer::none; });
 }
 
 Result<void> Wallet::answered(std::size_t position, Answer answer, std::string text) {

@@ -231,7 +231,8 @@ TEST(Mirror, TellsItsProgress) {
   EXPECT_EQ(told.back(), (std::pair<std::uint64_t, std::uint64_t>{all, all}));
 }
 
-// --- some of the logs -----------------------------------------------------------------------------
+// --- some of the logs
+// -----------------------------------------------------------------------------
 
 MirrorOptions only(std::vector<std::string> logs) {
   MirrorOptions options;
@@ -287,9 +288,8 @@ TEST(Mirror, CopiesABoxLogBesideAMainLogThatIsThere) {
   Files wanted = part(record_of(300), {"manifest.json", "main/", "box/"});
   wanted[".manifest.json.1"] = Bytes(1);
   EXPECT_EQ(world.store.files(), wanted);
-  EXPECT_TRUE(std::ranges::all_of(world.server.requests, [](const std::string& path) {
-    return path.starts_with("box/0/");
-  }));
+  EXPECT_TRUE(std::ranges::all_of(
+      world.server.requests, [](const std::string& path) { return path.starts_with("box/0/"); }));
 
   world.server.files = record_of(700);
   EXPECT_EQ(value(world.mirror->update()).logs[0].added, 400U);

@@ -310,7 +310,8 @@ TEST(WalletFile, EveryOtherLengthIsRefused) {
   }
 }
 
-// --- what the box answered ------------------------------------------------------------------------
+// --- what the box answered
+// ------------------------------------------------------------------------
 
 crypto::LogProof receipt_under(const std::string& checkpoint) {
   return {.extra = Bytes(32), .index = 0, .hashes = {}, .checkpoint = checkpoint};
@@ -391,8 +392,8 @@ TEST(WalletFile, AnswersAreWholeOrNotThere) {
   SeededRandom random;
   const SecretBuffer saved = with_answers(random).save();
   const ByteView bytes = saved.expose_secret();
-  const std::size_t part = 3 + 4 + receipt_under(checkpoint()).print().size() + 4 +
-                           checkpoint().size() + 4;
+  const std::size_t part =
+      3 + 4 + receipt_under(checkpoint()).print().size() + 4 + checkpoint().size() + 4;
   for (std::size_t size = bytes.size() - part; size < bytes.size(); ++size) {
     const auto loaded = Wallet::load(SecretBuffer(bytes.first(size)), election());
     // Without the whole part it is a wallet that never heard from a box.
