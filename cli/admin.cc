@@ -327,20 +327,20 @@ Result<int> import_roll(Context& context, const Options& options) {
     return within(server.url() + ": the answer", message.error());
   }
   PSEPHOS_CHECK_OK(write_new_file(out, encode_messages({*message})));
-  PSEPHOS_TRY(const auto import, protocol::RollImport::decode(message->payload, manifest));
+  PSEPHOS_TRY(const auto announced, protocol::RollImport::decode(message->payload, manifest));
   Json voters = Json::object();
   std::uint64_t all = 0;
   for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
-    voters[manifest.styles[style].id] = import.voters[style];
-    all += import.voters[style];
+    voters[manifest.styles[style].id] = announced.voters[style];
+    all += announced.voters[style];
   }
   if (context.json) {
-    print_json({{"file", out.string()}, {"number", import.number}, {"voters", voters}});
+    print_json({{"file", out.string()}, {"number", announced.number}, {"voters", voters}});
   } else {
     std::printf(
         "%s: %llu voters, import %u of registrar %u; they can enrol when it stands in the "
         "main log (`election add`, `admin publish`)\n",
-        out.c_str(), static_cast<unsigned long long>(all), import.number, options.registrar);
+        out.c_str(), static_cast<unsigned long long>(all), announced.number, options.registrar);
   }
   return kExitOk;
 }
