@@ -115,7 +115,7 @@ Result<int> add_messages(Context& context, const Options& options) {
       if (!may_be_added(read[i].type)) {
         return fail(Errc::misuse, place + ": is a message of the type \"" +
                                       std::string(protocol::name(read[i].type)) +
-                                      "\"; only trustees' are added, and rolls");
+                                      "\"; only trustees' and registrars' rolls are added");
       }
       messages.emplace_back(std::move(place), read[i]);
     }
@@ -501,10 +501,9 @@ void add_authority(CLI::App& app, Context& context) {
 
   CLI::App* add = add_command(
       *election, "add", "Append messages of trustees and registrars to the main log",
-      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`, "
-      "`admin\n"
-      "import-roll`). All are judged first: if one is refused, none is appended. Give the trustees "
-      "the new record.\n"
+      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`). All "
+      "are\n"
+      "judged first: if one is refused, none is appended. Give the trustees the new record.\n"
       "Example: psephos election add record --key authority.key commit-1.msg commit-2.msg",
       *options);
   add_key(*add, *options);

@@ -37,6 +37,45 @@ Result<std::string> sign(const crypto::TreeHead& tree, const crypto::NoteSigner&
       .extensions = {}}.print());
 }
 
+// Compares a log in a store with its newest checkpoint, signed by `key`, and returns that tree.
+// Each entry is shown when it is known to follow the one before.
+Result<crypto::TreeHead> compare(const LogStore& store, const std::string& log,
+                                 const crypto::NoteVerifier& key, const LogStore::Visit& visit) {
+  PSEPHOS_TRY(const auto newest, store.checkpoint(log));
+  if (!newest.has_value()) {
+    return fail(Errc::misuse, log + ": there is no such log in the store");
+  }
+  const auto tree = signed_tree(*newest, key);
+  if (!tree.has_value()) {
+    return within(log + ": the newest checkpoint", tree.error());
+  }
+  Digest32 previous = chain_start(key.name());
+  crypto::MerkleFrontier frontier;
+  const auto take = [&](std::uint64_t index, ByteView entry) -> Result<void> {
+    const std::string place = entry_place(log, index);
+    if (index != frontier.size()) {
+      return fail(Errc::rejected, place + ": entry " + std::to_string(frontier.size()) +
+                                      " is missing in the store");
+    }
+    if (entry.size() <= previous.size() || !equal(entry.first(previous.size()), previous)) {
+      return fail(Errc::rejected, place + ": does not begin with the hash of the one before");
+    }
+    previous = crypto::sha256({entry});
+    frontier.append(crypto::merkle_leaf(entry));
+    return visit(index, entry);
+  };
+  PSEPHOS_CHECK_OK(store.for_each_entry(log, 0, std::numeric_limits<std::uint64_t>::max(), take));
+  const crypto::TreeHead found = frontier.head();
+  if (found != *tree) {
+    return fail(Errc::rejected, log + ": the store holds " + std::to_string(found.size) +
+                                    " entries with the root " + base64(found.root) +
+                                    ", the newest checkpoint has signed " +
+                                    std::to_string(tree->size) + " with " + base64(tree->root) +
+                                    ": the store was damaged or changed");
+  }
+  return *tree;
+}
+
 }  // namespace
 
 Log::Log(std::string log, std::shared_ptr<const crypto::NoteSigner> signer)
@@ -52,38 +91,19 @@ Result<LogBatch> Log::create(std::string log, const crypto::NoteSigner& signer) 
 
 Result<Log> Log::open(const LogStore& store, std::string log,
                       std::shared_ptr<const crypto::NoteSigner> signer, const Visit& visit) {
-  PSEPHOS_TRY(const auto newest, store.checkpoint(log));
-  if (!newest.has_value()) {
-    return fail(Errc::misuse, log + ": there is no such log in the store");
-  }
-  const auto tree = signed_tree(*newest, signer->verifier());
-  if (!tree.has_value()) {
-    return within(log + ": the newest checkpoint", tree.error());
-  }
   Log result(std::move(log), std::move(signer));
   const auto take = [&](std::uint64_t index, ByteView entry) -> Result<void> {
-    const std::string place = entry_place(result.log_, index);
-    if (index != result.size()) {
-      return fail(Errc::rejected,
-                  place + ": entry " + std::to_string(result.size()) + " is missing in the store");
-    }
-    if (entry.size() <= result.previous_.size() ||
-        !equal(entry.first(result.previous_.size()), result.previous_)) {
-      return fail(Errc::rejected, place + ": does not begin with the hash of the one before");
-    }
     result.take(entry);
     return visit(index, entry.subspan(result.previous_.size()));
   };
-  PSEPHOS_CHECK_OK(
-      store.for_each_entry(result.log_, 0, std::numeric_limits<std::uint64_t>::max(), take));
-  if (result.tree() != *tree) {
-    return fail(Errc::rejected, result.log_ + ": the store holds " + std::to_string(result.size()) +
-                                    " entries with the root " + base64(result.tree().root) +
-                                    ", the newest checkpoint has signed " +
-                                    std::to_string(tree->size) + " with " + base64(tree->root) +
-                                    ": the store was damaged or changed");
-  }
+  PSEPHOS_CHECK_OK(compare(store, result.log_, result.signer_->verifier(), take));
   return result;
+}
+
+Result<crypto::TreeHead> Log::check(const LogStore& store, const std::string& log,
+                                    const crypto::NoteVerifier& key) {
+  return compare(store, log, key,
+                 [](std::uint64_t /*index*/, ByteView /*entry*/) { return Result<void>(); });
 }
 
 void Log::take(ByteView entry) {
@@ -113,7 +133,7 @@ Result<LogBatch> Log::seal() {
                   .checkpoint = std::move(checkpoint)};
 }
 
-Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_digest,
+Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     std::string checkpoint) const {
   // Not its signature: that would cost more than all the rest, and it was made here.
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
@@ -127,7 +147,14 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_d
                                     " entries is not one of this log");
   }
   PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree.size, tree_.nodes()));
-  return crypto::LogProof{.extra = Bytes(entry_digest.begin(), entry_digest.end()),
+  PSEPHOS_TRY(const Digest32 leaf, tree_.nodes()(0, index));
+  if (leaf != crypto::merkle_leaf(entry)) {
+    return fail(Errc::rejected, entry_place(log_, index) +
+                                    ": the store holds another entry than the log: it was damaged "
+                                    "or changed");
+  }
+  const Digest32 digest = crypto::sha256({entry});
+  return crypto::LogProof{.extra = Bytes(digest.begin(), digest.end()),
                           .index = index,
                           .hashes = std::move(hashes),
                           .checkpoint = std::move(checkpoint)};

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "psephos/codec.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/secret.h"
 
@@ -190,6 +191,7 @@ void add_admin_routes(http::Router& router, const ApiContext& context, AdminAcce
           respond(std::move(response));
           return;
         }
+        context.measure();
         const std::string text = context.metrics.text();
         respond({.status = 200,
                  .content_type = std::string(Metrics::kContentType),
@@ -242,10 +244,13 @@ void add_admin_routes(http::Router& router, const ApiContext& context, AdminAcce
                        if (!message.has_value()) {
                          return error_response(message.error());
                        }
+                       // A message file, as `psephos election add` takes it.
+                       Writer file;
+                       file.var(*message);
                        return Response{.status = 200,
                                        .content_type = "application/octet-stream",
                                        .headers = {{"Cache-Control", "no-store"}},
-                                       .body = *message,
+                                       .body = std::move(file).take(),
                                        .events = nullptr,
                                        .last_event_id = {}};
                      }),

@@ -28,19 +28,21 @@ Result<std::unique_ptr<BoardService>> BoardService::open(Options options,
   const ElectionRecord& election = *board->record_;
   board->events_ = std::make_shared<http::EventHub>(kKeptEvents, first_event_id());
   PSEPHOS_TRY(board->live_,
-              LiveFeed::create({.config = board->options_.live, .history = board->options_.history},
-                               board->record_->files(), election.election(),
-                               [hub = board->events_](std::string_view name,
-                                                      const std::string& data) {
-                                 hub->publish(name, data);
-                               },
-                               now));
+              LiveFeed::create(
+                  {.config = board->options_.live, .history = board->options_.history},
+                  board->record_->files(), election.election(),
+                  [hub = board->events_](std::string_view name, const std::string& data) {
+                    hub->publish(name, data);
+                  },
+                  now));
   for (const MirrorConfig& config : board->options_.board.mirrors) {
     Source source{.log = config.logs.front(), .record = nullptr, .mirror = nullptr};
-    PSEPHOS_TRY(source.record, network::HttpRecord::open(*http, config.url));
+    PSEPHOS_TRY(source.record, network::HttpRecord::create(*http, config.url));
+    network::MirrorOptions mirror;
+    mirror.election = election.election()->id();
+    mirror.logs = config.logs;
     source.mirror = std::make_unique<network::Mirror>(
-        *source.record, board->record_->files(), evaluator, board->executor_,
-        network::MirrorOptions{.election = election.election()->id(), .logs = config.logs});
+        *source.record, board->record_->files(), evaluator, board->executor_, std::move(mirror));
     board->sources_.push_back(std::move(source));
   }
   return board;
@@ -67,8 +69,7 @@ void BoardService::follow() {
       const auto updated = source.mirror->update();
       options_.on_mirror(source.log, updated.has_value() ? nullptr : &updated.error());
     }
-    const auto polled =
-        live_->poll({.phase = record_->phase(), .stopped = options_.stopped()});
+    const auto polled = live_->poll({.phase = record_->phase(), .stopped = options_.stopped()});
     options_.on_live(polled.has_value() ? nullptr : &polled.error());
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, options_.board.poll, [this] { return finishing_; });

@@ -646,7 +646,7 @@ OidcConfig read_oidc(Section section) {
   return oidc;
 }
 
-RegistrarConfig read_registrar(Section section) {
+RegistrarConfig read_registrar(Section& section) {
   RegistrarConfig registrar;
   section.integer("index", registrar.index, 0, 65'535);
   section.need("index", false);
@@ -744,8 +744,8 @@ ElectionConfig read_election(Section& section) {
   if (auto box = section.section("box")) {
     election.box = read_box(std::move(*box));
   }
-  if (auto registrar = section.section("registrar")) {
-    election.registrar = read_registrar(std::move(*registrar));
+  for (Section& registrar : section.sections("registrar")) {
+    election.registrars.push_back(read_registrar(registrar));
   }
   if (auto board = section.section("board")) {
     election.board = read_board(std::move(*board));
@@ -794,17 +794,16 @@ void read_all(Reader& reader, const toml::table& root, std::optional<Role> role,
       check_role(entry, config.role);
     }
     owners.add(entry, "record", election.record);
-    const auto own = [&](const std::string& part, const Path& store, const Path& key) {
-      if (auto inner = entry.section(part)) {
-        owners.add(*inner, "store", store);
-        owners.add(*inner, "key", key);
-      }
-    };
     if (election.box.has_value()) {
-      own("box", election.box->store, election.box->key);
+      auto box = entry.section("box");
+      owners.add(*box, "store", election.box->store);
+      owners.add(*box, "key", election.box->key);
     }
-    if (election.registrar.has_value()) {
-      own("registrar", election.registrar->store, election.registrar->key);
+    std::size_t number = 0;
+    for (Section& registrar : entry.sections("registrar")) {
+      owners.add(registrar, "store", election.registrars[number].store);
+      owners.add(registrar, "key", election.registrars[number].key);
+      ++number;
     }
     config.elections.push_back(std::move(election));
   }
@@ -964,11 +963,12 @@ ConfigProblems check_config(const Config& config) {
     if (election.box.has_value()) {
       check_secrets(checker, prefix + ".box", *election.box);
     }
-    if (election.registrar.has_value()) {
-      check_secrets(checker, prefix + ".registrar", *election.registrar);
-      if (election.registrar->oidc.has_value()) {
-        checker.file(prefix + ".registrar.oidc.ca_file", election.registrar->oidc->ca_file,
-                     Secrecy::everybody);
+    for (std::size_t k = 0; k < election.registrars.size(); ++k) {
+      const RegistrarConfig& registrar = election.registrars[k];
+      const std::string part = prefix + ".registrar[" + std::to_string(k) + "]";
+      check_secrets(checker, part, registrar);
+      if (registrar.oidc.has_value()) {
+        checker.file(part + ".oidc.ca_file", registrar.oidc->ca_file, Secrecy::everybody);
       }
     }
   }

@@ -113,7 +113,7 @@ struct LiveConfig {
 struct ElectionConfig {
   Path record;
   std::optional<BoxConfig> box;
-  std::optional<RegistrarConfig> registrar;
+  std::vector<RegistrarConfig> registrars;
   std::optional<BoardConfig> board;
   LiveConfig live;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "psephos/crypto/key_file.h"
+#include "psephos/crypto/note.h"
 #include "psephos/runtime/directory.h"
 
 #include "src/server/board_service.h"
@@ -28,7 +29,8 @@ std::chrono::sys_seconds system_now() {
 
 // A password or token is what stands in its file before the first line end.
 ByteView first_line(ByteView file) {
-  const auto end = std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
+  const auto end =
+      std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
   return file.first(static_cast<std::size_t>(end - file.begin()));
 }
 
@@ -53,6 +55,12 @@ Result<BoxService::Options> box_options(const Config& config, const BoxConfig& b
       .batch = config.work.batch,
       .export_interval = box.export_interval,
   };
+}
+
+Result<std::uint64_t> checkpoint_size(std::string_view checkpoint) {
+  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
+  PSEPHOS_TRY(const crypto::Checkpoint parsed, crypto::Checkpoint::parse(note.text));
+  return parsed.tree.size;
 }
 
 bool does(Role role, Role part) { return role == Role::all || role == part; }
@@ -101,14 +109,12 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
     PSEPHOS_TRY(BoxService::Options options, box_options(config_, *config.box));
     PSEPHOS_TRY(hosted->box, BoxService::open(std::move(options), record, std::move(keys),
                                               evaluator_, telemetry));
-    record->add_guard([box = hosted->box.get()](const protocol::MainLog& next) {
-      return box->may_become(next);
-    });
+    record->add_guard(
+        [box = hosted->box.get()](const protocol::MainLog& next) { return box->may_become(next); });
   }
   if (does(config_.role, Role::registrar)) {
     for (const RegistrarConfig& part : config.registrars) {
-      PSEPHOS_TRY(const SecretBuffer content,
-                  load_key("registrar", part.key, part.password_file));
+      PSEPHOS_TRY(const SecretBuffer content, load_key("registrar", part.key, part.password_file));
       PSEPHOS_TRY(protocol::Registrar keys, protocol::Registrar::load(content));
       if (keys.index() != part.index) {
         return fail(Errc::misuse, part.key.string() + ": is the key of registrar " +
@@ -117,8 +123,9 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
       }
       std::optional<RegistrarService::SignIn> sign_in;
       if (part.oidc.has_value()) {
-        PSEPHOS_TRY(auto client, network::BeastHttpClient::create(
-                                     {.ca_file = part.oidc->ca_file.string()}));
+        network::BeastHttpClient::Options http;
+        http.ca_file = part.oidc->ca_file.string();
+        PSEPHOS_TRY(auto client, network::BeastHttpClient::create(std::move(http)));
         PSEPHOS_TRY(auto provider,
                     sign_in::Provider::create(*client, {.issuer = part.oidc->issuer}));
         clients_.push_back(std::move(client));
@@ -140,8 +147,7 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
                                           .now = system_now},
                                          record, std::move(keys), std::move(sign_in), telemetry));
       RegistrarService* const here = service.get();
-      record->add_guard(
-          [here](const protocol::MainLog& next) { return here->may_become(next); });
+      record->add_guard([here](const protocol::MainLog& next) { return here->may_become(next); });
       record->add_follower([here, &telemetry](const protocol::MainLog& now) {
         if (const auto followed = here->follow(now); !followed.has_value()) {
           telemetry.on_registrar_store(&followed.error());
@@ -166,10 +172,8 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
              .history = history,
              .board = config.board.value_or(BoardConfig{}),
              .stopped = [one = hosted.get()] { return one->stopped(); },
-             .on_mirror =
-                 [&telemetry](const std::string& log, const Error* error) {
-                   telemetry.on_mirror(log, error);
-                 },
+             .on_mirror = [&telemetry](const std::string& log,
+                                       const Error* error) { telemetry.on_mirror(log, error); },
              .on_live = [&telemetry](const Error* error) { telemetry.on_live(error); }},
             record, client, evaluator_));
   }
@@ -189,8 +193,11 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
 Result<void> Daemon::listen(std::vector<int> inherited) {
   constexpr std::size_t kWaitingWork = 4096;
   workers_ = std::make_unique<Workers>(std::max<std::size_t>(2, cores()), kWaitingWork);
-  context_ = std::make_unique<ApiContext>(ApiContext{
-      .elections = elections_, .workers = *workers_, .metrics = metrics_, .log = log_});
+  context_ = std::make_unique<ApiContext>(ApiContext{.elections = elections_,
+                                                     .workers = *workers_,
+                                                     .metrics = metrics_,
+                                                     .log = log_,
+                                                     .measure = [this] { measure(); }});
   add_public_routes(public_routes_, *context_);
 
   const HttpConfig& http = config_.http;
@@ -242,6 +249,33 @@ Result<void> Daemon::listen(std::vector<int> inherited) {
   return {};
 }
 
+void Daemon::measure() {
+  metrics_.connections(public_->connections());
+  metrics_.event_listeners(public_->event_listeners());
+  for (const auto& hosted : elections_) {
+    const std::size_t number = hosted->number;
+    metrics_.stopped(number, hosted->stopped());
+    const auto log = [&](const std::string& name, const Result<std::string>& checkpoint) {
+      const std::uint64_t published = hosted->record->published(name).value_or(0);
+      const std::uint64_t stored =
+          checkpoint.has_value() ? checkpoint_size(*checkpoint).value_or(published) : published;
+      metrics_.log_entries(number, name, stored);
+      metrics_.export_lag(number, name, stored - std::min(stored, published));
+    };
+    if (hosted->box != nullptr) {
+      metrics_.queue(number, hosted->box->queued());
+      metrics_.store_healthy(number, Metrics::Store::box, hosted->box->healthy());
+      for (const std::string& name : hosted->box->logs()) {
+        log(name, hosted->box->checkpoint(name));
+      }
+    }
+    for (const HostedRegistrar& registrar : hosted->registrars) {
+      metrics_.store_healthy(number, Metrics::Store::registrar, registrar.service->healthy());
+      log(registrar.service->log_name(), registrar.service->checkpoint());
+    }
+  }
+}
+
 void Daemon::start() {
   for (const auto& hosted : elections_) {
     if (hosted->box != nullptr) {
@@ -258,8 +292,7 @@ void Daemon::start() {
   public_->start();
   running_ = true;
   for (const std::uint16_t port : public_->ports()) {
-    log_.write<Event::listening>(with<Field::listener>(Listener::common),
-                                 with<Field::port>(port));
+    log_.write<Event::listening>(with<Field::listener>(Listener::common), with<Field::port>(port));
   }
   log_.write<Event::listening>(with<Field::listener>(Listener::admin),
                                with<Field::port>(admin_->port()));

@@ -30,7 +30,26 @@ Result<bool> begins_with(const protocol::LogStore& store, const std::string& log
   return frontier.head() == tree;
 }
 
+std::unexpected<Error> not_the_beginning(const std::string& log, std::uint64_t size) {
+  return fail(
+      Errc::rejected,
+      log + ": the published files hold " + std::to_string(size) +
+          " entries that are not the beginning of this log in the store. Either is damaged, "
+          "or the store is an older copy: nothing may be served from it. Compare both with "
+          "a backup and with the checkpoints others have kept");
+}
+
 }  // namespace
+
+Result<void> not_beyond(const protocol::LogStore& store, const protocol::RecordSource& record,
+                        const std::string& log, const crypto::NoteVerifier& key) {
+  const auto reader = protocol::LogReader::open(record, log, key.name());
+  if (!reader.has_value() || !reader->note().verified_by(std::span(&key, 1)).has_value()) {
+    return {};
+  }
+  PSEPHOS_TRY(const bool fits, begins_with(store, log, reader->tree()));
+  return fits ? Result<void>() : not_the_beginning(log, reader->tree().size);
+}
 
 Result<Exporter> Exporter::open(std::shared_ptr<const protocol::Election> election,
                                 const protocol::LogStore& store, protocol::RecordStore& record,
@@ -41,11 +60,7 @@ Result<Exporter> Exporter::open(std::shared_ptr<const protocol::Election> electi
     PSEPHOS_CHECK_OK(exporter.open_files(log));
     PSEPHOS_TRY(const bool fits, begins_with(store, name, log.files->tree()));
     if (!fits) {
-      return fail(Errc::rejected,
-                  name + ": the published files hold " + std::to_string(log.files->size()) +
-                      " entries that are not the beginning of this log in the store. Either is "
-                      "damaged, or the store is an older copy: nothing may be served from it. "
-                      "Compare both with a backup and with the checkpoints others have kept");
+      return not_the_beginning(name, log.files->size());
     }
     exporter.logs_.push_back(std::move(log));
   }

@@ -12,6 +12,11 @@
 
 namespace psephos::server {
 
+// not_beyond: Errc::rejected if the record's checkpoint of a log is signed by its key and is not
+// over a beginning of the log in the store. A checkpoint that is missing or damaged says nothing.
+Result<void> not_beyond(const protocol::LogStore& store, const protocol::RecordSource& record,
+                        const std::string& log, const crypto::NoteVerifier& key);
+
 // Exporter keeps the files of some logs up with a store. Readers see a log at one of its
 // checkpoints, always whole; they are a little behind the store. One thread uses it.
 class Exporter {

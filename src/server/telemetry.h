@@ -14,8 +14,8 @@
 
 namespace psephos::server {
 
-// Telemetry counts everything and logs changes of state only: that a store failed, and that it works
-// again.
+// Telemetry counts everything and logs changes of state only: that a store failed, and that it
+// works again.
 class Telemetry final : public BoxObserver, public RegistrarObserver {
  public:
   Telemetry(std::size_t election, Metrics& metrics, Log& log)

@@ -452,12 +452,15 @@ Result<void> Database::maintain() {
   return {};
 }
 
-Result<void> Database::backup(const fs::path& destination) const {
+Result<void> Database::backup(const fs::path& path, const Digest32& election,
+                              const fs::path& destination) {
+  PSEPHOS_CHECK_OK(check_header(path));
   PSEPHOS_TRY(const fs::path place, whole_path(destination));
   PSEPHOS_CHECK_OK(refuse_existing(place));
   PSEPHOS_TRY(TemporaryFile file, TemporaryFile::create(place));
   {
-    PSEPHOS_TRY(const auto source, Session::open(path_, Session::Mode::read_only));
+    PSEPHOS_TRY(const auto source, Session::open(path.string(), Session::Mode::read_only));
+    PSEPHOS_CHECK_OK(check_election(*source, election));
     PSEPHOS_TRY(const auto copy, Session::open(file.name(), Session::Mode::read_write));
     PSEPHOS_CHECK_OK(copy->run("PRAGMA synchronous = OFF"));
     PSEPHOS_CHECK_OK(source->copy_to(*copy));

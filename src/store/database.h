@@ -64,7 +64,8 @@ class Database {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> maintain();
-  [[nodiscard]] Result<void> backup(const std::filesystem::path& destination) const;
+  static Result<void> backup(const std::filesystem::path& path, const Digest32& election,
+                             const std::filesystem::path& destination);
   Result<void> close();
 
  private:

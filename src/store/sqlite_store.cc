@@ -317,8 +317,9 @@ Result<std::optional<std::string>> SqliteStore::get(std::string_view name) const
 
 Result<void> SqliteStore::maintain() { return database_->maintain(); }
 
-Result<void> SqliteStore::backup(const std::filesystem::path& destination) const {
-  return database_->backup(destination);
+Result<void> SqliteStore::backup(const std::filesystem::path& path, const Digest32& election_id,
+                                 const std::filesystem::path& destination) {
+  return Database::backup(path, election_id, destination);
 }
 
 Result<std::vector<std::string>> SqliteStore::quick_check() const {

@@ -74,9 +74,11 @@ class SqliteStore final : public protocol::LogStore {
   // maintain moves committed pages from the write-ahead log to their places, so that no commit has
   // to. To be called every second or so, by one thread of its own.
   Result<void> maintain();
-  // backup writes a consistent copy while others read and commit. The copy is checked, readable by
-  // its owner only, and appears whole or not at all; Errc::misuse if the destination exists.
-  [[nodiscard]] Result<void> backup(const std::filesystem::path& destination) const;
+  // backup writes a consistent copy of a store, also while another process or thread uses it. The
+  // copy is checked, readable by its owner only, and appears whole or not at all; Errc::misuse if
+  // the destination exists. Errors otherwise as of open.
+  static Result<void> backup(const std::filesystem::path& path, const Digest32& election_id,
+                             const std::filesystem::path& destination);
   // What is wrong with the file, in words; empty: nothing was found. quick_check is what open does;
   // integrity also compares indices with tables and logs with their checkpoints' sizes.
   [[nodiscard]] Result<std::vector<std::string>> quick_check() const;

@@ -25,7 +25,7 @@ record = "record"
 store = "box.db"
 key = "box.key"
 password_file = "box.password"
-[election.registrar]
+[[election.registrar]]
 index = 0
 store = "registrar.db"
 key = "registrar.key"
@@ -70,7 +70,7 @@ key = "box.key"
 password_file = "box.password"
 shards = [0, 2]
 export_interval = "2s"
-[election.registrar]
+[[election.registrar]]
 index = 1
 store = "registrar.db"
 key = "registrar.key"
@@ -151,16 +151,16 @@ TEST(Config, ReadsEverything) {
   EXPECT_EQ(election.box->password_file, "/etc/psephosd/box.password");
   EXPECT_EQ(election.box->shards, (std::vector<std::uint32_t>{0, 2}));
   EXPECT_EQ(election.box->export_interval, 2s);
-  EXPECT_EQ(election.registrar->index, 1U);
-  EXPECT_FALSE(election.registrar->codes);
-  EXPECT_EQ(election.registrar->oidc->issuer, "https://id.example/realm");
-  EXPECT_EQ(election.registrar->oidc->audience, "psephos");
-  EXPECT_EQ(election.registrar->oidc->client_id, "wallet");
-  EXPECT_EQ(election.registrar->oidc->scope, "openid roll");
-  EXPECT_EQ(election.registrar->oidc->resource, "https://vote.example");
-  EXPECT_EQ(election.registrar->oidc->claim, "voter");
-  EXPECT_EQ(election.registrar->oidc->leeway, 30s);
-  EXPECT_EQ(election.registrar->oidc->ca_file, "/etc/psephosd/ca.pem");
+  EXPECT_EQ(election.registrars[0].index, 1U);
+  EXPECT_FALSE(election.registrars[0].codes);
+  EXPECT_EQ(election.registrars[0].oidc->issuer, "https://id.example/realm");
+  EXPECT_EQ(election.registrars[0].oidc->audience, "psephos");
+  EXPECT_EQ(election.registrars[0].oidc->client_id, "wallet");
+  EXPECT_EQ(election.registrars[0].oidc->scope, "openid roll");
+  EXPECT_EQ(election.registrars[0].oidc->resource, "https://vote.example");
+  EXPECT_EQ(election.registrars[0].oidc->claim, "voter");
+  EXPECT_EQ(election.registrars[0].oidc->leeway, 30s);
+  EXPECT_EQ(election.registrars[0].oidc->ca_file, "/etc/psephosd/ca.pem");
   ASSERT_EQ(election.board->mirrors.size(), 1U);
   EXPECT_EQ(election.board->mirrors[0].logs, (std::vector<std::string>{"box/1", "roll/0"}));
   EXPECT_EQ(election.board->mirrors[0].url, "http://10.0.0.2:8080/record/");
@@ -179,8 +179,8 @@ TEST(Config, HasDefaults) {
   EXPECT_EQ(config->log.file, "-");
   EXPECT_EQ(config->work.queue, 4096U);
   EXPECT_EQ(config->work.batch, 512U);
-  EXPECT_TRUE(config->elections[0].registrar->codes);
-  EXPECT_FALSE(config->elections[0].registrar->oidc.has_value());
+  EXPECT_TRUE(config->elections[0].registrars[0].codes);
+  EXPECT_FALSE(config->elections[0].registrars[0].oidc.has_value());
   EXPECT_FALSE(config->elections[0].board.has_value());
   EXPECT_EQ(config->elections[0].live.step, 10U);
 }
@@ -255,8 +255,8 @@ TEST(Config, SaysWhatIsWrong) {
        "[[elections]]",
        {"elections: no such key; do you mean election?", "election: must be a list"},
        2},
-      {"codes = false", "colour = 1", {"election[0].registrar.colour: no such key"}},
-      {"claim = ", "claims = ", {"election[0].registrar.oidc.claims", "do you mean claim?"}},
+      {"codes = false", "colour = 1", {"election[0].registrar[0].colour: no such key"}},
+      {"claim = ", "claims = ", {"election[0].registrar[0].oidc.claims", "do you mean claim?"}},
       {", url = ",
        ", uri = ",
        {"election[0].board.mirrors[0].uri", "mirrors[0].url: is missing"},
@@ -268,7 +268,7 @@ TEST(Config, SaysWhatIsWrong) {
        {"server.toml:7:11: http.threads: must be a whole number, is a text"}},
       {"threads = 3", "threads = 3.5", {"must be a whole number, is a number with a point"}},
       {"rate_per_second = 2.5", "rate_per_second = true", {"must be a number, is true or false"}},
-      {"codes = false", "codes = 0", {"registrar.codes: must be true or false, is a whole number"}},
+      {"codes = false", "codes = 0", {"registrar[0].codes: must be true or false, is a whole number"}},
       {"\"10s\"", "10", {"write_timeout: must be a text, is a whole number"}},
       {"listen = [\"127.0.0.1:8080\", \"[::1]:0\"]",
        "listen = \"127.0.0.1:8080\"",
@@ -308,7 +308,7 @@ TEST(Config, SaysWhatIsWrong) {
       {"\"https://vote.example\"", "\"https://a b\"", {"is no URL"}},
       {"\"https://id.example/realm\"",
        "\"http://id.example\"",
-       {"election[0].registrar.oidc.issuer", "not encrypted"}},
+       {"election[0].registrar[0].oidc.issuer", "not encrypted"}},
       {"\"https://id.example/realm\"", "\"http://localhost.example\"", {"not encrypted"}},
       {"level = \"warn\"",
        "level = \"loud\"",
@@ -333,7 +333,7 @@ TEST(Config, SaysWhatIsWrong) {
       {"batch = 50", "batch = 101", {"work.batch: 101 is more than work.queue, 100"}},
       {"record = \"../record\"\n", "", {"server.toml:31:1: election[0].record: is missing"}},
       {"password_file = \"box.password\"\n", "", {"election[0].box.password_file: is missing"}},
-      {"index = 1\n", "", {"election[0].registrar.index: is missing"}},
+      {"index = 1\n", "", {"election[0].registrar[0].index: is missing"}},
       {"issuer = \"https://id.example/realm\"\n", "", {"oidc.issuer: is missing"}},
       {"logs = [\"box/1\", \"roll/0\"], ", "", {"mirrors[0].logs: is missing"}},
       {"\"South\" = [\"c\"]",
@@ -341,7 +341,7 @@ TEST(Config, SaysWhatIsWrong) {
        {"districts.South: style \"a\" is in district \"North\" already"}},
       {"store = \"registrar.db\"",
        "store = \"./box.db\"",
-       {"election[0].registrar.store: /etc/psephosd/box.db is also election[0].box.store"}},
+       {"election[0].registrar[0].store: /etc/psephosd/box.db is also election[0].box.store"}},
       {"key = \"registrar.key\"", "key = \"box.key\"", {"is also election[0].box.key"}},
   };
   for (const BadConfig& bad : cases) {
@@ -383,7 +383,8 @@ record = ""
 
 TEST(Config, EachRoleHasItsSections) {
   const auto part = [](const std::string& name, const std::string& more = "") {
-    return "[election." + name + "]\n" + more + "store = \"" + name + ".db\"\nkey = \"" + name +
+    const bool many = name == "registrar";
+    return (many ? "[[election." : "[election.") + name + (many ? "]]\n" : "]\n") + more + "store = \"" + name + ".db\"\nkey = \"" + name +
            ".key\"\npassword_file = \"p\"\n";
   };
   const std::string start = "[admin]\ntoken_file = \"t\"\n[[election]]\nrecord = \"r\"\n";
@@ -491,7 +492,7 @@ TEST_F(ConfigFiles, AreNotForEverybody) {
                                  std::filesystem::perm_options::add);
   }
   expect({"admin.token_file: " + (root_ / "token").string() + ": everybody",
-          "election[0].registrar.key: " + (root_ / "registrar.key").string() + ": everybody"});
+          "election[0].registrar[0].key: " + (root_ / "registrar.key").string() + ": everybody"});
 }
 
 TEST_F(ConfigFiles, HavePlaces) {

@@ -183,7 +183,7 @@ TEST_F(Store, TellsHowLongACommitTook) {
 TEST_F(Store, IsReadableByItsOwnerOnly) {
   const auto store = create();
   ASSERT_TRUE(commit(*store, one_entry("box/0", 0)).has_value());
-  ASSERT_TRUE(store->backup(root_ / "copy.db").has_value());
+  ASSERT_TRUE(SqliteStore::backup(path(), kElection, root_ / "copy.db").has_value());
   for (const auto& file : fs::directory_iterator(root_)) {
     EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write)
         << file;
@@ -276,11 +276,11 @@ TEST_F(Store, BacksUpAndOpensTheCopy) {
   const auto store = create();
   ASSERT_TRUE(commit(*store, one_entry("box/0", 0)).has_value());
   const fs::path copy = root_ / "copy.db";
-  const auto backup = store->backup(copy);
+  const auto backup = SqliteStore::backup(path(), kElection, copy);
   ASSERT_TRUE(backup.has_value()) << backup.error().message;
-  EXPECT_EQ(store->backup(copy).error().code, Errc::misuse);
-  EXPECT_EQ(store->backup(path()).error().code, Errc::misuse);
-  EXPECT_EQ(store->backup(root_ / "no" / "where.db").error().code, Errc::environment);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, copy).error().code, Errc::misuse);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, path()).error().code, Errc::misuse);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, root_ / "no" / "where.db").error().code, Errc::environment);
   ASSERT_TRUE(commit(*store, one_entry("box/0", 1)).has_value());
   const auto restored = SqliteStore::open(copy, kElection);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;

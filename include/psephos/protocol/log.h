@@ -31,14 +31,20 @@ class Log {
   static Result<Log> open(const LogStore& store, std::string log,
                           std::shared_ptr<const crypto::NoteSigner> signer, const Visit& visit);
 
+  // check does the same without a key, and keeps nothing: for who only wants to know.
+  static Result<crypto::TreeHead> check(const LogStore& store, const std::string& log,
+                                        const crypto::NoteVerifier& key);
+
   // append takes type ‖ body and returns the entry's index; key and code as in LogEntry.
   Result<std::uint64_t> append(ByteView payload, Bytes key = {}, std::optional<Digest32> code = {});
   // seal signs the checkpoint over everything appended and returns what came since the last seal.
   [[nodiscard]] Result<LogBatch> seal();
 
-  // The tlog-proof of an entry under a checkpoint of this log, with its SHA-256 as `extra`.
-  // Errc::misuse if the checkpoint's tree does not hold it or is larger than the log.
-  [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index, const Digest32& entry_digest,
+  // The tlog-proof of a whole entry under a checkpoint of this log, with its SHA-256 as `extra`.
+  // Errc::misuse if the checkpoint's tree does not hold it or is larger than the log;
+  // Errc::rejected if the log has another entry at `index`, or never had this tree: the store was
+  // damaged or changed. The checkpoint's signature is not verified again.
+  [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index, ByteView entry,
                                                std::string checkpoint) const;
 
   [[nodiscard]] const std::string& name() const { return log_; }
