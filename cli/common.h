@@ -184,6 +184,7 @@ class ProgressLine {
 };
 
 // One add_… per area, called by main.
+void add_admin(CLI::App& app, Context& context);
 void add_manifest(CLI::App& app, Context& context);
 void add_authority(CLI::App& app, Context& context);  // `authority new`, `election …`
 void add_trustee(CLI::App& app, Context& context);

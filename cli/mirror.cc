@@ -54,24 +54,6 @@ Result<void> prepare(const fs::path& directory) {
   return {};
 }
 
-// Writes evidence to a new file; one with the same content will do.
-Result<fs::path> keep(const fs::path& wanted, const std::string& content) {
-  fs::path path = wanted;
-  for (int number = 2;; ++number) {
-    std::error_code error;
-    if (!fs::exists(fs::symlink_status(path, error))) {
-      PSEPHOS_CHECK_OK(runtime::write_file(path, as_bytes(content)));
-      return path;
-    }
-    const auto present = runtime::read_file(path, content.size());
-    if (present.has_value() && equal(*present, as_bytes(content))) {
-      return path;
-    }
-    path = wanted;
-    path += "." + std::to_string(number);
-  }
-}
-
 Json report_json(const network::MirrorReport& report) {
   Json json;
   json["title"] = report.title;
@@ -140,55 +122,69 @@ Result<int> mirror(const Context& context, const MirrorSource& source, const fs:
 
 }  // namespace
 
+Result<fs::path> keep_evidence(const fs::path& wanted, const std::string& content) {
+  fs::path path = wanted;
+  for (int number = 2;; ++number) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(path, error))) {
+      PSEPHOS_CHECK_OK(runtime::write_file(path, as_bytes(content)));
+      return path;
+    }
+    const auto present = runtime::read_file(path, content.size());
+    if (present.has_value() && equal(*present, as_bytes(content))) {
+      return path;
+    }
+    path = wanted;
+    path += "." + std::to_string(number);
+  }
+}
+
+fs::path beside(const fs::path& path, const std::string& ending) {
+  fs::path name = path.lexically_normal();
+  if (!name.has_filename()) {
+    name = name.parent_path();
+  }
+  name += ending;
+  return name;
+}
+
 class MirroredRecord::State {
  public:
   State(const Context& context, fs::path directory, Lock lock,
         std::unique_ptr<network::HttpClient> client, std::unique_ptr<network::HttpRecord> source,
-        std::optional<Digest32> election)
+        std::optional<Digest32> election, std::vector<std::string> logs)
       : directory_(std::move(directory)),
         lock_(std::move(lock)),
         client_(std::move(client)),
         source_(std::move(source)),
         store_(directory_),
         mirror_(*source_, store_, context.evaluator, executor_,
-                options(election, [this](std::uint64_t done, std::uint64_t all) {
-                  progress_->update(done, all);
-                })) {}
-
-  static network::MirrorOptions options(std::optional<Digest32> election,
-                                        protocol::Progress progress) {
-    network::MirrorOptions options;
-    options.election = election;
-    options.progress = std::move(progress);
-    return options;
-  }
+                {.election = election,
+                 .logs = std::move(logs),
+                 .progress = [this](std::uint64_t done, std::uint64_t all) {
+                   progress_->update(done, all);
+                 }}) {}
 
   Result<network::MirrorReport> update() {
     progress_.emplace("mirroring");
     auto report = mirror_.update();
     progress_.reset();
     if (!report.has_value() && mirror_.conflict().has_value()) {
-      PSEPHOS_TRY(const std::string kept, keep_evidence(*mirror_.conflict()));
+      PSEPHOS_TRY(const std::string kept, keep(*mirror_.conflict()));
       report.error().message += kept;
     }
     return report;
   }
 
  private:
-  [[nodiscard]] Result<std::string> keep_evidence(const network::Conflict& conflict) const {
+  [[nodiscard]] Result<std::string> keep(const network::Conflict& conflict) const {
     std::string log = conflict.log;
     std::ranges::replace(log, '/', '-');
-    fs::path beside = directory_.lexically_normal();
-    if (!beside.has_filename()) {
-      beside = beside.parent_path();
-    }
-    beside += ".conflict-" + log;
-    fs::path earlier = beside;
-    earlier += ".earlier";
-    fs::path later = beside;
-    later += ".later";
-    PSEPHOS_TRY(earlier, keep(earlier, conflict.earlier));
-    PSEPHOS_TRY(later, keep(later, conflict.later));
+    PSEPHOS_TRY(
+        const fs::path earlier,
+        keep_evidence(beside(directory_, ".conflict-" + log + ".earlier"), conflict.earlier));
+    PSEPHOS_TRY(const fs::path later,
+                keep_evidence(beside(directory_, ".conflict-" + log + ".later"), conflict.later));
     return ". Both signed checkpoints are kept in " + earlier.string() + " and " + later.string() +
            ": show them to others who follow this election";
   }
@@ -218,8 +214,9 @@ Result<std::unique_ptr<MirroredRecord>> MirroredRecord::open(const Context& cont
   PSEPHOS_TRY(auto record, network::HttpRecord::create(*client, source.url));
   PSEPHOS_CHECK_OK(prepare(directory));
   PSEPHOS_TRY(Lock lock, Lock::acquire(directory));
-  return std::unique_ptr<MirroredRecord>(new MirroredRecord(std::make_unique<State>(
-      context, directory, std::move(lock), std::move(client), std::move(record), election)));
+  return std::unique_ptr<MirroredRecord>(new MirroredRecord(
+      std::make_unique<State>(context, directory, std::move(lock), std::move(client),
+                              std::move(record), election, source.logs)));
 }
 
 Result<network::MirrorReport> MirroredRecord::update() { return state_->update(); }

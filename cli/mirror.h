@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "psephos/network/mirror.h"
 
@@ -12,8 +13,9 @@ namespace psephos::cli {
 
 struct MirrorSource {
   std::string url;
-  std::string election;  // hex; empty: whichever is there
-  std::string ca_file;   // empty: the system's authorities
+  std::string election;             // hex; empty: whichever is there
+  std::string ca_file;              // empty: the system's authorities
+  std::vector<std::string> logs{};  // empty: the whole record
 };
 // Adds --election and --ca; returns them.
 std::vector<CLI::Option*> add_mirror_options(CLI::App& command, MirrorSource& source);
@@ -38,6 +40,13 @@ class MirroredRecord {
   explicit MirroredRecord(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// keep_evidence writes a paper to a new file and returns its name, which has a number added if
+// another paper is there under the one wanted; one with the same content will do.
+[[nodiscard]] Result<fs::path> keep_evidence(const fs::path& wanted, const std::string& content);
+// The name of what lies beside a file or directory: "record/" and ".conflict" make
+// "record.conflict".
+[[nodiscard]] fs::path beside(const fs::path& path, const std::string& ending);
 
 // TemporaryDirectory is removed with all that is in it.
 class TemporaryDirectory {

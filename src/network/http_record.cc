@@ -1,7 +1,5 @@
 #include "psephos/network/http_record.h"
 
-#include <algorithm>
-#include <charconv>
 #include <thread>
 #include <utility>
 
@@ -15,25 +13,6 @@ constexpr unsigned kOk = 200;
 constexpr unsigned kNotFound = 404;
 constexpr unsigned kTooManyRequests = 429;
 constexpr unsigned kUnavailable = 503;
-
-// How long to wait before asking again. A date, or nothing, in the place of seconds: one second,
-// then twice as long each time.
-std::chrono::seconds retry_after(const HttpResponse& response, unsigned waits) {
-  const std::string* value = response.header("Retry-After");
-  std::uint32_t seconds = 0;
-  if (value == nullptr) {
-    return std::chrono::seconds(1U << std::min(waits, 10U));
-  }
-  const char* const end = value->data() + value->size();
-  const auto parsed = std::from_chars(value->data(), end, seconds);
-  if (parsed.ec == std::errc::result_out_of_range) {
-    return std::chrono::seconds::max();
-  }
-  if (parsed.ec != std::errc() || parsed.ptr != end) {
-    return std::chrono::seconds(1U << std::min(waits, 10U));
-  }
-  return std::chrono::seconds(seconds);
-}
 
 std::unexpected<Error> unexpected_answer(const std::string& url, const HttpResponse& response) {
   std::string message = url + ": the server answers " + std::to_string(response.status);
