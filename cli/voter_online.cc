@@ -447,7 +447,7 @@ Result<Confirmation> confirm(Context& context, const VoterOptions& options,
 Result<int> report(const Context& context, const VoterOptions& options, const Election& election,
                    const Wallet& wallet, const Delivery& delivery, const Confirmation& confirmation,
                    bool must_send) {
-  int code = kExitOk;
+  std::string refused;
   Json rows = Json::array();
   for (const Delivered& answered : delivery.answered) {
     const Wallet::Sent& sent = wallet.sent()[answered.position];
@@ -456,17 +456,17 @@ Result<int> report(const Context& context, const VoterOptions& options, const El
     if (answered.accepted) {
       row["confirmed"] = confirmed;
     } else {
-      code = kExitRejected;
+      refused += (refused.empty() ? "" : "; ") + protocol::print(sent.code) +
+                 ": refused by the box: " + answered.reason;
       row["reason"] = answered.reason;
     }
     rows.push_back(std::move(row));
     if (!context.json) {
       std::printf("%s: %s\n", protocol::print(sent.code).c_str(),
-                  answered.accepted
-                      ? ("the box took it: " + found_at(election, sent.text) +
-                         (confirmed ? ", and has published it" : ""))
-                            .c_str()
-                      : ("the box refuses it, and has signed that: " + answered.reason).c_str());
+                  answered.accepted ? ("the box took it: " + found_at(election, sent.text) +
+                                       (confirmed ? ", and has published it" : ""))
+                                          .c_str()
+                                    : ("refused by the box: " + answered.reason).c_str());
     }
   }
   const bool stopped = delivery.stopped.has_value();
@@ -481,21 +481,23 @@ Result<int> report(const Context& context, const VoterOptions& options, const El
   if (confirmation.wrong.has_value()) {
     return std::unexpected(*confirmation.wrong);
   }
-  if (!stopped) {
-    if (code == kExitOk && !delivery.answered.empty()) {
-      complain("Whether the box keeps its promise: `voter track`, now and after the close.\n");
+  if (stopped) {
+    const std::string message =
+        "not sent: " + delivery.stopped->message + ". " + std::to_string(delivery.waiting) +
+        (delivery.waiting == 1 ? " entry is" : " entries are") + " kept in " + options.wallet +
+        "; `voter sync` sends " + (delivery.waiting == 1 ? "it" : "them");
+    if (must_send || delivery.stopped->code != Errc::environment) {
+      return fail(delivery.stopped->code, message);
     }
-    return code;
+    complain("psephos " + context.command + ": " + printable(message) + "\n");
   }
-  const std::string message =
-      "not sent: " + delivery.stopped->message + ". " + std::to_string(delivery.waiting) +
-      (delivery.waiting == 1 ? " entry is" : " entries are") + " kept in " + options.wallet +
-      "; `voter sync` sends " + (delivery.waiting == 1 ? "it" : "them");
-  if (must_send || delivery.stopped->code != Errc::environment) {
-    return fail(delivery.stopped->code, message);
+  if (!refused.empty()) {
+    return fail(Errc::rejected, refused);
   }
-  complain("psephos " + context.command + ": " + printable(message) + "\n");
-  return code;
+  if (!stopped && !delivery.answered.empty()) {
+    complain("Whether the box keeps its promise: `voter track`, now and after the close.\n");
+  }
+  return kExitOk;
 }
 
 // Sends what waits in the wallet. A patient client waits for a busy server.
