@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "psephos/codec.h"
+#include "psephos/crypto/tile.h"
 #include "psephos/network/http_client.h"
 #include "psephos/protocol/log_reader.h"
 
@@ -312,7 +314,11 @@ Result<int> import_roll(Context& context, const Options& options) {
                                 "text/csv", std::move(roll)));
   // As the main log will judge it.
   const auto judge = [&]() -> Result<protocol::Message> {
-    PSEPHOS_TRY(auto message, protocol::Message::decode(response.body));
+    // A message file of one message.
+    Reader in(response.body);
+    PSEPHOS_TRY(const ByteView bytes, in.var(crypto::kMaxEntryBytes, "message"));
+    PSEPHOS_CHECK_OK(in.finish("answer"));
+    PSEPHOS_TRY(auto message, protocol::Message::decode(bytes));
     if (message.type != protocol::MessageType::roll || message.sender != options.registrar) {
       return fail(Errc::rejected, "is no roll message of this registrar");
     }

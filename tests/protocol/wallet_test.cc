@@ -368,24 +368,24 @@ TEST(Wallet, ACheckpointIsKeptBeforeAnythingIsSent) {
 TEST(Wallet, AnswersThatMakeNoSense) {
   SeededRandom random;
   Wallet wallet = with_answers(random);
-  const std::string receipt = receipt_under(checkpoint()).print();
+  const std::string text = receipt_under(checkpoint()).print();
   using enum Wallet::Answer;
-  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(3, Wallet::Answer::receipt, receipt)));
-  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(1, Wallet::Answer::receipt, receipt)));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(3, receipt, text)));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(1, receipt, text)));
   EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(2, refusal, checkpoint())));
   EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(0, none, "")));
   for (const std::string& bad :
-       {std::string(), std::string("yes"), checkpoint(), receipt.substr(0, receipt.size() / 2)}) {
-    EXPECT_TRUE(fails_with(Errc::malformed, wallet.answered(0, Wallet::Answer::receipt, bad)));
+       {std::string(), std::string("yes"), checkpoint(), text.substr(0, text.size() / 2)}) {
+    EXPECT_TRUE(fails_with(Errc::malformed, wallet.answered(0, receipt, bad)));
   }
   for (const std::string& bad : {std::string(), std::string("no"), std::string(1 << 20, 'x')}) {
     EXPECT_TRUE(fails_with(Errc::malformed, wallet.answered(0, refusal, bad)));
     EXPECT_TRUE(fails_with(Errc::malformed, wallet.saw(bad)));
   }
-  EXPECT_TRUE(fails_with(Errc::malformed, wallet.saw(receipt)));
+  EXPECT_TRUE(fails_with(Errc::malformed, wallet.saw(text)));
   EXPECT_EQ(wallet.sent()[0].answer, none);
   EXPECT_EQ(wallet.seen(), "");
-  EXPECT_TRUE(is_ok(wallet.answered(0, Wallet::Answer::receipt, receipt)));
+  EXPECT_TRUE(is_ok(wallet.answered(0, receipt, text)));
 }
 
 TEST(WalletFile, AnswersAreWholeOrNotThere) {
