@@ -126,7 +126,7 @@ WRAPPERS = {
         "src/server/",
         "cli/",
     ],
-    r"CLI/.*": ["cli/"],
+    r"CLI/.*": ["cli/", "src/server/main.cc"],
     r"csv\.h": ["src/csv/csv.cc"],
     r"prometheus/.*": ["src/server/metrics.cc"],
     r"spdlog/.*": ["src/server/log.cc"],
