@@ -501,9 +501,9 @@ void add_authority(CLI::App& app, Context& context) {
 
   CLI::App* add = add_command(
       *election, "add", "Append messages of trustees and registrars to the main log",
-      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`). All "
-      "are\n"
-      "judged first: if one is refused, none is appended. Give the trustees the new record.\n"
+      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`, and\n"
+      "`admin import-roll`). All are judged first: if one is refused, none is appended. Give the\n"
+      "trustees, and the servers (`admin publish`), the new record.\n"
       "Example: psephos election add record --key authority.key commit-1.msg commit-2.msg",
       *options);
   add_key(*add, *options);
