@@ -62,9 +62,10 @@ class Loop::Group final : public EventSink {
   ~Group() override { hub_->detach(*this); }
 
   void on_event(const SharedEvent& event) override {
-    // The group may be gone when the loop comes to it.
-    asio::post(loop_.io_, [&loop = loop_, hub = hub_.get(), event] {
-      if (const auto found = loop.groups_.find(hub); found != loop.groups_.end()) {
+    // The group may be gone when the loop comes to it. The hub is not, so that no other one can
+    // have taken its address.
+    asio::post(loop_.io_, [&loop = loop_, hub = hub_, event] {
+      if (const auto found = loop.groups_.find(hub.get()); found != loop.groups_.end()) {
         for (Session* session : found->second->sessions) {
           session->push(event);
         }
@@ -140,7 +141,11 @@ asio::awaitable<void> Loop::accept(tcp::acceptor& acceptor) {
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
     }
-    admit(std::move(socket));
+    try {
+      admit(std::move(socket));
+    } catch (...) {
+      // No memory for this one; others will come.
+    }
   }
 }
 
@@ -156,10 +161,17 @@ void Loop::admit(tcp::socket socket) {
   const Address peer = address_of(endpoint);
   const bool proxy = std::ranges::any_of(
       shared_.trusted, [&](const AddressRange& range) { return range.contains(peer); });
-  std::string counted = proxy ? std::string() : peer.client();
+  const std::string counted = proxy ? std::string() : peer.client();
   const auto verdict = shared_.connections.enter(counted);
   if (verdict == ConnectionLimit::Verdict::admitted) {
-    std::make_shared<Session>(*this, std::move(socket), peer, std::move(counted))->start();
+    std::shared_ptr<Session> session;
+    try {
+      session = std::make_shared<Session>(*this, std::move(socket), peer, counted);
+    } catch (...) {
+      shared_.connections.leave(counted);  // else its end does
+      throw;
+    }
+    session->start();
     return;
   }
   // No handshake for those: it is what costs most.

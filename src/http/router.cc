@@ -142,8 +142,7 @@ void Router::handle(Request request, Respond respond) {
 
 std::optional<std::size_t> Router::max_body(std::string_view method, std::string_view path) const {
   const Entry* entry = find(method, path);
-  // Nothing is read for nobody.
-  return entry == nullptr ? 0 : entry->max_body;
+  return entry == nullptr ? std::nullopt : entry->max_body;
 }
 
 std::string Router::route(std::string_view method, std::string_view path) const {

@@ -166,7 +166,8 @@ TEST(HttpServer, LimitsBodiesPerRoute) {
   EXPECT_EQ(post("/small", 4), 413U);
   EXPECT_EQ(post("/usual", 5), 200U);
   EXPECT_EQ(post("/usual", 6), 413U);
-  EXPECT_EQ(post("/nowhere", 0), 404U);
+  EXPECT_EQ(post("/nowhere", 5), 404U);
+  EXPECT_EQ(post("/nowhere", 6), 413U);
 }
 
 TEST(HttpServer, LargeAnswers) {
