@@ -95,6 +95,7 @@ bool may_be_added(protocol::MessageType type) {
     case MessageType::confirm:
     case MessageType::complaint:
     case MessageType::decryption:
+    case MessageType::roll:
       return true;
     default:
       return false;
@@ -114,7 +115,7 @@ Result<int> add_messages(Context& context, const Options& options) {
       if (!may_be_added(read[i].type)) {
         return fail(Errc::misuse, place + ": is a message of the type \"" +
                                       std::string(protocol::name(read[i].type)) +
-                                      "\"; only trustees' are added");
+                                      "\"; only trustees' and registrars' rolls are added");
       }
       messages.emplace_back(std::move(place), read[i]);
     }

@@ -133,7 +133,7 @@ Result<LogBatch> Log::seal() {
                   .checkpoint = std::move(checkpoint)};
 }
 
-Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_digest,
+Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     std::string checkpoint) const {
   // Not its signature: that would cost more than all the rest, and it was made here.
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
@@ -147,7 +147,14 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_d
                                     " entries is not one of this log");
   }
   PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree.size, tree_.nodes()));
-  return crypto::LogProof{.extra = Bytes(entry_digest.begin(), entry_digest.end()),
+  PSEPHOS_TRY(const Digest32 leaf, tree_.nodes()(0, index));
+  if (leaf != crypto::merkle_leaf(entry)) {
+    return fail(Errc::rejected, entry_place(log_, index) +
+                                    ": the store holds another entry than the log: it was damaged "
+                                    "or changed");
+  }
+  const Digest32 digest = crypto::sha256({entry});
+  return crypto::LogProof{.extra = Bytes(digest.begin(), digest.end()),
                           .index = index,
                           .hashes = std::move(hashes),
                           .checkpoint = std::move(checkpoint)};

@@ -321,7 +321,7 @@ TEST_F(StoreFaults, TakesADamagedWriteAheadLogAsItsBeginning) {
     ASSERT_TRUE(store.has_value()) << store.error().message;
     std::uint64_t size = 0;
     ASSERT_TRUE((*store)
-                    ->for_each_entry("box/0", 0,
+                    ->for_each_entry("box/0", 0, test::kToTheEnd,
                                      [&](std::uint64_t index, ByteView) -> Result<void> {
                                        size = index + 1;
                                        return {};
