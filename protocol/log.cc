@@ -146,7 +146,13 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_d
     return fail(Errc::rejected, log_ + ": the checkpoint of " + std::to_string(tree.size) +
                                     " entries is not one of this log");
   }
-  PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree.size, tree_.nodes()));
+  return proof_under(tree.size, index, entry_digest, std::move(checkpoint));
+}
+
+Result<crypto::LogProof> Log::proof_under(std::uint64_t tree_size, std::uint64_t index,
+                                          const Digest32& entry_digest,
+                                          std::string checkpoint) const {
+  PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree_size, tree_.nodes()));
   return crypto::LogProof{.extra = Bytes(entry_digest.begin(), entry_digest.end()),
                           .index = index,
                           .hashes = std::move(hashes),
