@@ -376,7 +376,8 @@ Result<int> check_receipt(Context& context, const Options& options) {
 }  // namespace
 
 void add_log(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("log", "Look into a record's logs; make and check proofs");
+  CLI::App* group = app.add_subcommand(
+      "log", "Look into a record's logs; make and check proofs; copy a published record");
   group->require_subcommand(1);
   auto options = std::make_shared<Options>();
   const auto add_source = [&](CLI::App& command) {
@@ -423,6 +424,8 @@ void add_log(CLI::App& app, Context& context) {
       "Get the log's key by a way you trust; `election status` prints those of a record.\n"
       "Example: psephos log check entry-7.proof --entry entry-7 --vkey \"$VKEY\"");
   bind(*judge, context, [options, &context] { return check(context, *options); });
+
+  add_mirror(*group, context);
 
   CLI::App* receipts = app.add_subcommand("receipt", "Check a voter's receipt");
   receipts->require_subcommand(1);

@@ -12,6 +12,7 @@
 #include "psephos/crypto/hash.h"
 #include "psephos/protocol/log_reader.h"
 
+#include "protocol/labels.h"
 #include "protocol/log_signer.h"
 #include "protocol/secret_io.h"
 
@@ -45,9 +46,6 @@ Bytes unique_key(const Manifest& manifest, const CredentialUse& use) {
   }
   return std::move(out).take();
 }
-
-// The first line of a refusal cannot be that of a checkpoint: an origin has no space.
-constexpr std::string_view kRefusal = "psephos/v1/refusal ";
 
 }  // namespace
 
@@ -153,6 +151,9 @@ Result<Box> Box::open(std::shared_ptr<const Election> election, const LogStore& 
                       const BoxKeys& keys, std::span<const std::uint32_t> shards) {
   const Manifest& manifest = election->manifest();
   PSEPHOS_CHECK_OK(keys.serves(*election));
+  if (shards.empty()) {
+    return fail(Errc::misuse, "a box keeps one shard or more; name those of this one");
+  }
   Box box;
   for (const std::uint32_t shard : shards) {
     const std::string name = Manifest::box_log(shard);
@@ -275,7 +276,7 @@ Result<std::string> Box::receipt(const Accepted& accepted) const {
   PSEPHOS_TRY(const Bytes entry, store_->entry(log.name(), accepted.index));
   PSEPHOS_TRY(std::string checkpoint, store_->checkpoint_over(log.name(), accepted.index));
   PSEPHOS_TRY(const crypto::LogProof proof,
-              log.proof(accepted.index, crypto::sha256({entry}), std::move(checkpoint)));
+              log.proof(accepted.index, entry, std::move(checkpoint)));
   return proof.print();
 }
 
@@ -309,6 +310,9 @@ std::vector<Result<std::string>> Box::receipts(const Decision& decision) const {
 }
 
 Result<std::string> Box::refusal(ByteView entry, const Fault& fault) const {
+  if (pending_) {
+    return fail(Errc::misuse, "a refusal names a tree: commit what was decided first");
+  }
   // The shard of the bytes that should be the credential; the box's first where there are none.
   const Shard* shard = &shards_.begin()->second;
   constexpr std::size_t kCredentialAt = 1 + 4;  // type, style
@@ -320,7 +324,7 @@ Result<std::string> Box::refusal(ByteView entry, const Fault& fault) const {
   }
   const crypto::NoteSigner& signer = shard->log.signer();
   const crypto::TreeHead tree = shard->log.tree();
-  return signer.sign(std::string(kRefusal) + signer.verifier().name() + "\n" +
+  return signer.sign(std::string(labels::kRefusal) + signer.verifier().name() + "\n" +
                      base64(crypto::sha256({entry})) + "\n" + std::to_string(tree.size) + "\n" +
                      base64(tree.root) + "\n" + printable(to_error(fault).message) + "\n");
 }
@@ -336,7 +340,7 @@ Result<Refusal> parse_refusal(std::string_view note, const crypto::NoteVerifier&
     rest.remove_prefix(end + 1);  // a note's text ends with a newline
   }
   constexpr std::size_t kNumLines = 5;
-  if (lines.size() != kNumLines || lines[0] != std::string(kRefusal) + log_key.name()) {
+  if (lines.size() != kNumLines || lines[0] != std::string(labels::kRefusal) + log_key.name()) {
     return fail(Errc::rejected, "the note is not a refusal of " + log_key.name());
   }
   // Size and root are read as a checkpoint's: one parser for trees.

@@ -133,7 +133,7 @@ Result<LogBatch> Log::seal() {
                   .checkpoint = std::move(checkpoint)};
 }
 
-Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_digest,
+Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     std::string checkpoint) const {
   // Not its signature: that would cost more than all the rest, and it was made here.
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
@@ -146,7 +146,17 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, const Digest32& entry_d
     return fail(Errc::rejected, log_ + ": the checkpoint of " + std::to_string(tree.size) +
                                     " entries is not one of this log");
   }
-  return proof_under(tree.size, index, entry_digest, std::move(checkpoint));
+  if (index >= tree.size) {
+    return fail(Errc::misuse,
+                entry_place(log_, index) + ": the checkpoint's tree does not hold it");
+  }
+  PSEPHOS_TRY(const Digest32 leaf, tree_.nodes()(0, index));
+  if (leaf != crypto::merkle_leaf(entry)) {
+    return fail(Errc::rejected, entry_place(log_, index) +
+                                    ": the store holds another entry than the log: it was damaged "
+                                    "or changed");
+  }
+  return proof_under(tree.size, index, crypto::sha256({entry}), std::move(checkpoint));
 }
 
 Result<crypto::LogProof> Log::proof_under(std::uint64_t tree_size, std::uint64_t index,

@@ -1,6 +1,7 @@
 #include "psephos/protocol/log_files.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -29,7 +30,15 @@ Result<LogFiles> LogFiles::create(RecordStore& store, std::string log, std::stri
   if (store.exists(log + "/checkpoint")) {
     return fail(Errc::misuse, log + ": the log exists already");
   }
-  return LogFiles(store, std::move(log), std::move(origin));
+  LogFiles files(store, std::move(log), std::move(origin));
+  // What a machine left behind that died before the first checkpoint: full tiles and bundles will
+  // be written again, partial ones perhaps with another width.
+  PSEPHOS_TRY(const std::vector<std::string> present, store.list());
+  std::ranges::copy_if(present, std::back_inserter(files.published_partials_),
+                       [&](const std::string& path) {
+                         return path.starts_with(files.path("")) && is_partial(path);
+                       });
+  return files;
 }
 
 Result<LogFiles> LogFiles::open(RecordStore& store, std::string log,
@@ -112,7 +121,7 @@ Result<void> LogFiles::write_bundle() {
 Result<void> LogFiles::publish(std::string_view checkpoint) {
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
   PSEPHOS_TRY(const crypto::Checkpoint parsed, crypto::Checkpoint::parse(note.text));
-  if (parsed.origin != origin_ || parsed.tree != tree()) {
+  if (parsed.origin != origin_ || parsed.tree != tree() || !parsed.extensions.empty()) {
     return fail(Errc::rejected, log_ + ": the checkpoint of " + printable(parsed.origin) +
                                     " with " + std::to_string(parsed.tree.size) +
                                     " entries is not that of these " + std::to_string(size()) +

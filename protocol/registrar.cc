@@ -150,6 +150,14 @@ Digest32 Registrar::code_digest(const Digest32& election_id, std::string_view vo
 Result<Message> Registrar::roll_import(const Election& election, std::uint32_t number,
                                        std::span<const RollRow> rows) const {
   PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
+  if (rows.size() > election.manifest().voters) {
+    return fail(Errc::misuse, "the list has " + std::to_string(rows.size()) +
+                                  " voters; the manifest allows " +
+                                  std::to_string(election.manifest().voters));
+  }
   RollImport import{
       .number = number, .digest = {}, .voters = std::vector<std::uint64_t>(keys_.size())};
   Writer list;

@@ -1,9 +1,9 @@
 #include "psephos/network/http_record.h"
 
-#include <algorithm>
-#include <charconv>
 #include <thread>
 #include <utility>
+
+#include "psephos/network/url.h"
 
 namespace psephos::network {
 
@@ -13,25 +13,6 @@ constexpr unsigned kOk = 200;
 constexpr unsigned kNotFound = 404;
 constexpr unsigned kTooManyRequests = 429;
 constexpr unsigned kUnavailable = 503;
-
-// How long to wait before asking again. A date, or nothing, in the place of seconds: one second,
-// then twice as long each time.
-std::chrono::seconds retry_after(const HttpResponse& response, unsigned waits) {
-  const std::string* value = response.header("Retry-After");
-  std::uint32_t seconds = 0;
-  if (value == nullptr) {
-    return std::chrono::seconds(1U << std::min(waits, 10U));
-  }
-  const char* const end = value->data() + value->size();
-  const auto parsed = std::from_chars(value->data(), end, seconds);
-  if (parsed.ec == std::errc::result_out_of_range) {
-    return std::chrono::seconds::max();
-  }
-  if (parsed.ec != std::errc() || parsed.ptr != end) {
-    return std::chrono::seconds(1U << std::min(waits, 10U));
-  }
-  return std::chrono::seconds(seconds);
-}
 
 std::unexpected<Error> unexpected_answer(const std::string& url, const HttpResponse& response) {
   std::string message = url + ": the server answers " + std::to_string(response.status);
@@ -49,12 +30,14 @@ bool is_url(std::string_view text) {
 
 Result<std::unique_ptr<HttpRecord>> HttpRecord::create(HttpClient& client, std::string url,
                                                        Options options) {
-  if (!is_url(url) || url.ends_with("://") || url.find_first_of("?# ") != std::string::npos ||
-      has_control(url)) {
+  const auto parsed = Url::parse(url);
+  if (!is_url(url) || !parsed.has_value() || url.find_first_of("?#") != std::string::npos) {
     return fail(Errc::misuse, printable(url) +
                                   ": is not the URL of a record, such as "
-                                  "https://vote.example/record/");
+                                  "https://vote.example/record/" +
+                                  (parsed.has_value() ? "" : " (" + parsed.error().message + ")"));
   }
+  url = parsed->print();
   if (!url.ends_with('/')) {
     url += '/';
   }

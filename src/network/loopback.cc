@@ -20,7 +20,7 @@ namespace {
 
 // Browsers open connections that they may never use, and send some kilobytes of headers.
 constexpr std::size_t kMaxConnections = 16;
-constexpr std::size_t kMaxRequestBytes = 32 * 1024;
+constexpr std::size_t kMaxRequestBytes = std::size_t{32} * 1024;
 
 constexpr std::string_view kPage =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>psephos</title>"

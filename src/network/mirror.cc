@@ -153,8 +153,8 @@ class Mirror::State {
 
   // The main log as it is in the store, where somebody else may be extending it.
   Result<void> read_main() {
-    PSEPHOS_TRY(Bytes checkpoint, store_->read(Manifest::main_log() + "/checkpoint",
-                                               protocol::kMaxRecordFileBytes));
+    PSEPHOS_TRY(Bytes checkpoint,
+                store_->read(Manifest::main_log() + "/checkpoint", protocol::kMaxRecordFileBytes));
     if (fold_ != nullptr && checkpoint == main_checkpoint_) {
       return {};
     }

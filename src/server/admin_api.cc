@@ -191,6 +191,7 @@ void add_admin_routes(http::Router& router, const ApiContext& context, AdminAcce
           respond(std::move(response));
           return;
         }
+        context.measure();
         const std::string text = context.metrics.text();
         respond({.status = 200,
                  .content_type = std::string(Metrics::kContentType),

@@ -1,6 +1,7 @@
 // The routes of psephosd. src/server/openapi.json describes them for those who call them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct ApiContext {
   Workers& workers;
   Metrics& metrics;
   Log& log;
+  std::function<void()> measure;  // brings the metrics that are states up to date
 };
 
 // For everybody: reading the record, enrolling, voting, following.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "psephos/crypto/key_file.h"
+#include "psephos/crypto/note.h"
 #include "psephos/runtime/directory.h"
 
 #include "src/server/board_service.h"
@@ -54,6 +55,12 @@ Result<BoxService::Options> box_options(const Config& config, const BoxConfig& b
       .batch = config.work.batch,
       .export_interval = box.export_interval,
   };
+}
+
+Result<std::uint64_t> checkpoint_size(std::string_view checkpoint) {
+  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
+  PSEPHOS_TRY(const crypto::Checkpoint parsed, crypto::Checkpoint::parse(note.text));
+  return parsed.tree.size;
 }
 
 bool does(Role role, Role part) { return role == Role::all || role == part; }
@@ -186,8 +193,11 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
 Result<void> Daemon::listen(std::vector<int> inherited) {
   constexpr std::size_t kWaitingWork = 4096;
   workers_ = std::make_unique<Workers>(std::max<std::size_t>(2, cores()), kWaitingWork);
-  context_ = std::make_unique<ApiContext>(
-      ApiContext{.elections = elections_, .workers = *workers_, .metrics = metrics_, .log = log_});
+  context_ = std::make_unique<ApiContext>(ApiContext{.elections = elections_,
+                                                     .workers = *workers_,
+                                                     .metrics = metrics_,
+                                                     .log = log_,
+                                                     .measure = [this] { measure(); }});
   add_public_routes(public_routes_, *context_);
 
   const HttpConfig& http = config_.http;
@@ -237,6 +247,33 @@ Result<void> Daemon::listen(std::vector<int> inherited) {
   admin_options.body_timeout = std::chrono::minutes(10);
   PSEPHOS_TRY(admin_, http::HttpServer::create(std::move(admin_options), admin_routes_));
   return {};
+}
+
+void Daemon::measure() {
+  metrics_.connections(public_->connections());
+  metrics_.event_listeners(public_->event_listeners());
+  for (const auto& hosted : elections_) {
+    const std::size_t number = hosted->number;
+    metrics_.stopped(number, hosted->stopped());
+    const auto log = [&](const std::string& name, const Result<std::string>& checkpoint) {
+      const std::uint64_t published = hosted->record->published(name).value_or(0);
+      const std::uint64_t stored =
+          checkpoint.has_value() ? checkpoint_size(*checkpoint).value_or(published) : published;
+      metrics_.log_entries(number, name, stored);
+      metrics_.export_lag(number, name, stored - std::min(stored, published));
+    };
+    if (hosted->box != nullptr) {
+      metrics_.queue(number, hosted->box->queued());
+      metrics_.store_healthy(number, Metrics::Store::box, hosted->box->healthy());
+      for (const std::string& name : hosted->box->logs()) {
+        log(name, hosted->box->checkpoint(name));
+      }
+    }
+    for (const HostedRegistrar& registrar : hosted->registrars) {
+      metrics_.store_healthy(number, Metrics::Store::registrar, registrar.service->healthy());
+      log(registrar.service->log_name(), registrar.service->checkpoint());
+    }
+  }
 }
 
 void Daemon::start() {

@@ -44,6 +44,7 @@ class Daemon {
   Daemon(Config config, Log& log);
   Result<void> open(std::size_t number, const ElectionConfig& config);
   Result<void> listen(std::vector<int> inherited);
+  void measure();
 
   const Config config_;
   Log& log_;

@@ -47,6 +47,12 @@ std::shared_ptr<const MainLog> ElectionRecord::main_log() const {
   return log_;
 }
 
+Result<std::uint64_t> ElectionRecord::published(const std::string& log) const {
+  PSEPHOS_TRY(const auto reader,
+              protocol::LogReader::open(files_, log, manifest().log_origin(log)));
+  return reader.tree().size;
+}
+
 Result<std::size_t> ElectionRecord::extend(std::uint64_t first, std::span<const Bytes> entries,
                                            std::string_view checkpoint) {
   const std::lock_guard writing(writing_);

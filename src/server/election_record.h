@@ -40,6 +40,9 @@ class ElectionRecord {
   // What the fold knows now.
   [[nodiscard]] std::shared_ptr<const protocol::MainLog> main_log() const;
 
+  // The number of entries of a log as its published checkpoint says.
+  [[nodiscard]] Result<std::uint64_t> published(const std::string& log) const;
+
   // extend takes entries of the main log from index `first` on and the checkpoint over them.
   // Entries that are there already must be the same: who lost an answer may send again.
   // Errc::rejected: an entry is refused, or the checkpoint is not the main log's over these

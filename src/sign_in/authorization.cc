@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxCodeBytes = 4096;
-constexpr std::size_t kMaxAnswerBytes = 256 * 1024;
+constexpr std::size_t kMaxAnswerBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMaxBearerBytes = Token::kMaxBytes;
 
 // 256 bits, as 43 digits.

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxDocumentBytes = 256 * 1024;
+constexpr std::size_t kMaxDocumentBytes = std::size_t{256} * 1024;
 
 Result<std::string> endpoint(const json& document, const char* name, bool allow_loopback) {
   const std::string* url = text_member(document, name);

@@ -60,7 +60,7 @@ Result<std::optional<std::chrono::sys_seconds>> seconds(const json& claims, cons
   }
   // A number may have decimals.
   const double value = member->is_number() ? std::floor(member->get<double>()) : -1.0;
-  if (!(value >= 0 && value <= kMaxSeconds)) {
+  if (std::isnan(value) || value < 0 || value > kMaxSeconds) {
     return fail(Errc::malformed, "token: " + std::string(name) + " is no time");
   }
   return std::chrono::sys_seconds(std::chrono::seconds(static_cast<std::int64_t>(value)));

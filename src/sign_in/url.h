@@ -9,12 +9,12 @@
 
 namespace psephos::sign_in {
 
-// is_loopback tells whether the text begins as an http URL of this machine.
-bool is_loopback(std::string_view url);
+// is_loopback tells whether the text is an http URL of this machine.
+bool is_loopback(std::string_view text);
 
-// check_url takes https URLs with a host, without user and fragment, of visible ASCII characters
-// only; http URLs too if they are on loopback and that is allowed. `what` names it in the message.
-Result<void> check_url(std::string_view what, std::string_view url, bool allow_loopback);
+// check_url takes https URLs without user and fragment; http URLs too if they are on loopback and
+// that is allowed. `what` names it in the message.
+Result<void> check_url(std::string_view what, std::string_view text, bool allow_loopback);
 
 // percent_encode leaves letters, digits and -._~ as they are.
 std::string percent_encode(std::string_view text);

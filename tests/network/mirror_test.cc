@@ -219,6 +219,7 @@ TEST(Mirror, TellsItsProgress) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
   const auto report =
       value(world.update({.election = std::nullopt,
+                          .logs = {},
                           .progress = [&](auto done, auto all) { told.emplace_back(done, all); },
                           .max_refetches = 1}));
   std::uint64_t all = 0;
@@ -228,6 +229,98 @@ TEST(Mirror, TellsItsProgress) {
   ASSERT_FALSE(told.empty());
   EXPECT_TRUE(std::ranges::is_sorted(told, {}, [](const auto& step) { return step.first; }));
   EXPECT_EQ(told.back(), (std::pair<std::uint64_t, std::uint64_t>{all, all}));
+}
+
+// --- some of the logs
+// -----------------------------------------------------------------------------
+
+MirrorOptions only(std::vector<std::string> logs) {
+  MirrorOptions options;
+  options.logs = std::move(logs);
+  return options;
+}
+
+// The files whose names begin so.
+Files part(const Files& files, const std::vector<std::string>& beginnings) {
+  Files found;
+  for (const auto& [path, content] : files) {
+    if (std::ranges::any_of(beginnings, [&](const auto& name) { return path.starts_with(name); })) {
+      found[path] = content;
+    }
+  }
+  return found;
+}
+
+TEST(Mirror, CopiesTheMainLogAlone) {
+  World world(golden());
+  const auto report = value(world.update(only({"main"})));
+  EXPECT_EQ(world.store.files(), part(golden(), {"manifest.json", "main/"}));
+  ASSERT_EQ(report.logs.size(), 1U);
+  EXPECT_EQ(report.logs[0].size, 22U);
+  EXPECT_TRUE(report.complete);
+  EXPECT_TRUE(std::ranges::none_of(world.server.requests, [](const std::string& path) {
+    return path.starts_with("box/") || path.starts_with("roll/") || path.starts_with("result");
+  }));
+  // The rest may follow.
+  value(world.update());
+  world.expect_equal();
+}
+
+TEST(Mirror, CopiesABoxLogBesideAMainLogThatIsThere) {
+  World world(record_of(300));
+  const auto missing = world.update(only({"box/0"}));
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, Errc::environment) << missing.error().message;
+
+  const Files here = part(record_of(0), {"manifest.json", "main/"});
+  for (const auto& [path, content] : here) {
+    value(world.store.write(path, content));
+  }
+  // Somebody else is writing here.
+  value(world.store.write(".manifest.json.1", Bytes(1)));
+  world.server.requests.clear();
+  const auto report = value(world.update(only({"box/0"})));
+  ASSERT_EQ(report.logs.size(), 1U);
+  EXPECT_EQ(report.logs[0].added, 300U);
+  EXPECT_EQ(report.title, election().manifest->title);
+  EXPECT_TRUE(report.election_id.has_value());
+  EXPECT_TRUE(world.store.exists(".manifest.json.1"));
+  Files wanted = part(record_of(300), {"manifest.json", "main/", "box/"});
+  wanted[".manifest.json.1"] = Bytes(1);
+  EXPECT_EQ(world.store.files(), wanted);
+  EXPECT_TRUE(std::ranges::all_of(
+      world.server.requests, [](const std::string& path) { return path.starts_with("box/0/"); }));
+
+  world.server.files = record_of(700);
+  EXPECT_EQ(value(world.mirror->update()).logs[0].added, 400U);
+}
+
+TEST(Mirror, FollowsAMainLogThatSomebodyElseExtends) {
+  auto forge = tiny_election();
+  const Files complete = forge->publish();
+  const auto main = forge->main;
+  forge->main.resize(forge->find(protocol::MessageType::close));
+  World world(forge->publish());
+  for (const auto& [path, content] : part(world.server.files, {"manifest.json", "main/"})) {
+    value(world.store.write(path, content));
+  }
+  EXPECT_EQ(value(world.update(only({"box/0"}))).phase, MainLog::Phase::voting);
+  for (const auto& [path, content] : part(complete, {"main/"})) {
+    value(world.store.write(path, content));
+  }
+  world.server.files = complete;
+  const auto report = value(world.mirror->update());
+  EXPECT_EQ(report.phase, MainLog::Phase::complete);
+  EXPECT_TRUE(report.complete);
+  EXPECT_FALSE(world.store.exists("result.json"));
+}
+
+TEST(Mirror, RefusesLogsThatAreNot) {
+  for (const std::string log : {"box/1", "box", "", "roll/0/", "../main"}) {
+    World world(golden());
+    world.expect_failure(Errc::misuse, "has no log \"" + log + "\"", std::nullopt,
+                         only({"main", log}));
+  }
 }
 
 // --- stopped and taken up ------------------------------------------------------------------------
@@ -723,8 +816,12 @@ TEST(Mirror, ALogMayBeginAfterTheOpeningAndMustBeThereAtTheEnd) {
 }
 
 TEST(Mirror, ACosignedCheckpointTakesThePlaceOfOneThatIsNot) {
-  SeededRandom random{test_seed()};
-  const auto witness_key = crypto::Ed25519SecretKey::generate(random);
+  const auto key_of = [](std::uint8_t number) {
+    SecretBytes<32> seed;
+    seed.expose_secret()[0] = number;
+    return crypto::Ed25519SecretKey::from_seed(seed);
+  };
+  const auto witness_key = key_of(1);
   const auto witness = value(crypto::NoteVerifier::create(
       "witness.example", crypto::NoteAlgorithm::cosignature_v1, witness_key.public_key()));
   std::string manifest(tiny_manifest());
@@ -751,7 +848,7 @@ TEST(Mirror, ACosignedCheckpointTakesThePlaceOfOneThatIsNot) {
   value(world.update());
   EXPECT_EQ(world.store.files(), cosigned);
   // A witness the manifest does not name, and a cosignature of another tree.
-  const auto other_key = crypto::Ed25519SecretKey::generate(random);
+  const auto other_key = key_of(2);
   const auto other = value(crypto::NoteVerifier::create(
       "other.example", crypto::NoteAlgorithm::cosignature_v1, other_key.public_key()));
   const std::string unknown = cosign(other, other_key);
@@ -813,7 +910,7 @@ TEST(Mirror, GivesUpOnAServerThatIsAlwaysAhead) {
     return std::optional<Result<network::HttpResponse>>();
   };
   world.expect_failure(Errc::environment, "box/0/tile/entries/001.p/", std::nullopt,
-                       {.election = std::nullopt, .progress = {}, .max_refetches = 7});
+                       {.election = std::nullopt, .logs = {}, .progress = {}, .max_refetches = 7});
   EXPECT_EQ(world.server.count("box/0/checkpoint"), 8U);
 }
 

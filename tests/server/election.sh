@@ -86,3 +86,9 @@ stop_server() {
   kill -TERM "$server"
   wait "$server"
 }
+
+# election_id URL: the id of the only election a server has.
+election_id() {
+  python3 -c 'import json, sys, urllib.request
+print(json.load(urllib.request.urlopen(sys.argv[1] + "/v1/elections"))[0]["id"])' "$1"
+}

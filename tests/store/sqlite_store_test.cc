@@ -280,7 +280,8 @@ TEST_F(Store, BacksUpAndOpensTheCopy) {
   ASSERT_TRUE(backup.has_value()) << backup.error().message;
   EXPECT_EQ(SqliteStore::backup(path(), kElection, copy).error().code, Errc::misuse);
   EXPECT_EQ(SqliteStore::backup(path(), kElection, path()).error().code, Errc::misuse);
-  EXPECT_EQ(SqliteStore::backup(path(), kElection, root_ / "no" / "where.db").error().code, Errc::environment);
+  EXPECT_EQ(SqliteStore::backup(path(), kElection, root_ / "no" / "where.db").error().code,
+            Errc::environment);
   ASSERT_TRUE(commit(*store, one_entry("box/0", 1)).has_value());
   const auto restored = SqliteStore::open(copy, kElection);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;

@@ -54,7 +54,7 @@ TEST_F(StoreThreads, ReadBackUpAndMaintainBesideCommits) {
     do {
       const std::uint64_t size = acknowledged;
       const auto copy = root_ / ("copy" + std::to_string(number++));
-      const auto backup = SqliteStore::backup(path, digest(7), copy);
+      const auto backup = SqliteStore::backup(root_ / "box.db", digest(7), copy);
       ASSERT_TRUE(backup.has_value()) << backup.error().message;
       const auto opened = SqliteStore::open(copy, digest(7));
       ASSERT_TRUE(opened.has_value()) << opened.error().message;

@@ -38,6 +38,10 @@ struct HttpResponse {
   [[nodiscard]] const std::string* header(std::string_view name) const;
 };
 
+// How long an answer of 429 or 503 asks to wait, after so many waits before. A date, or nothing, in
+// the place of seconds: one second, then twice as long each time.
+[[nodiscard]] std::chrono::seconds retry_after(const HttpResponse& response, unsigned waits);
+
 class HttpClient {
  public:
   HttpClient() = default;

@@ -59,7 +59,7 @@ struct MirrorOptions {
   // Copy these logs only ("main", "box/0"), and no result files; empty: the whole record. Without
   // "main", manifest and main log are somebody else's to bring: they must be in the store.
   std::vector<std::string> logs;
-  protocol::Progress progress;       // entries copied by this update; in all: as far as known
+  protocol::Progress progress;  // entries copied by this update; in all: as far as known
   // How often a checkpoint is fetched again because the server has gone on meanwhile.
   unsigned max_refetches = 16;
 };

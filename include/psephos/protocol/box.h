@@ -57,11 +57,11 @@ class Box {
   static Result<std::vector<LogBatch>> empty_logs(const Election& election, const BoxKeys& keys,
                                                   std::span<const std::uint32_t> shards);
 
-  // open rebuilds the state of these shards from the store's logs, which must be there.
-  // Errc::misuse if the keys do not serve this election; Errc::rejected if the store does not hold
-  // what the newest checkpoints sign, or not in an order the box would have taken; signatures and
-  // proofs were judged when they were taken and are not judged again. The store must outlive the
-  // box.
+  // open rebuilds the state of these shards, one or more, from the store's logs, which must be
+  // there. Errc::misuse if the keys do not serve this election; Errc::rejected if the store does
+  // not hold what the newest checkpoints sign, or not in an order the box would have taken;
+  // signatures and proofs were judged when they were taken and are not judged again. The store must
+  // outlive the box.
   static Result<Box> open(std::shared_ptr<const Election> election, const LogStore& store,
                           const BoxKeys& keys, std::span<const std::uint32_t> shards);
 
@@ -97,8 +97,9 @@ class Box {
   // refused. The store is read only for entries that were taken before.
   [[nodiscard]] std::vector<Result<std::string>> receipts(const Decision& decision) const;
 
-  // refusal is a signed note that says which entry was refused, why, and over which tree of its
-  // shard (docs/spec.md §7.6): it binds the box to its reason.
+  // refusal is a signed note that says which entry (type ‖ body) was refused, why, and over which
+  // tree of its shard (docs/spec.md §7.6): it binds the box to its reason. Errc::misuse while
+  // something decided is not committed: its tree may never be.
   [[nodiscard]] Result<std::string> refusal(ByteView entry, const Fault& fault) const;
 
   // The fold of a shard, if this box has it; null if not.

@@ -22,7 +22,8 @@ namespace psephos::protocol {
 class LogFiles {
  public:
   // create prepares a log that has no files yet; its first checkpoint comes with publish.
-  // Errc::misuse if one is there.
+  // Errc::misuse if one is there. Files without a checkpoint count as left behind by a machine that
+  // died; the log is written over them.
   static Result<LogFiles> create(RecordStore& store, std::string log, std::string origin);
   // open goes on from the checkpoint in the store. The whole log is read and checked: the
   // checkpoint's signature, chain, tiles, root. Whoever went on from damaged files would publish
@@ -35,8 +36,8 @@ class LogFiles {
   // the store the object is spent: open the log again.
   Result<std::uint64_t> append(Bytes entry);
   // publish makes everything appended durable, and then visible: the checkpoint, a signed note.
-  // Errc::rejected unless its text is this log's and its tree is that of the entries; who signed it
-  // is the caller's to know.
+  // Errc::rejected unless its text is this log's, its tree that of the entries, and nothing
+  // follows; who signed it is the caller's to know.
   Result<void> publish(std::string_view checkpoint);
 
   [[nodiscard]] std::uint64_t size() const { return tiles_->size(); }

@@ -37,7 +37,7 @@ class Authorization {
 
  private:
   Authorization() = default;
-  [[nodiscard]] Result<SecretBuffer> read_tokens(ByteView answer, Provider& provider,
+  [[nodiscard]] Result<SecretBuffer> read_tokens(ByteView body, Provider& provider,
                                                  std::chrono::sys_seconds now) const;
 
   ProviderMetadata provider_;

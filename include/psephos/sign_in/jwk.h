@@ -18,13 +18,13 @@ struct Jwk {
 
 class JwkSet {
  public:
-  static constexpr std::size_t kMaxBytes = 256 * 1024;
+  static constexpr std::size_t kMaxBytes = std::size_t{256} * 1024;
   static constexpr std::size_t kMaxKeys = 64;
 
   // parse takes the keys this program can verify with; keys of other types, uses or algorithms, and
   // those that are not sound, are left out. Errc::malformed: not a set, too large, or two of the
   // keys taken have one kid and one algorithm.
-  static Result<JwkSet> parse(std::string_view json);
+  static Result<JwkSet> parse(std::string_view text);
 
   [[nodiscard]] const std::vector<Jwk>& keys() const { return keys_; }
   // Why keys were left out, for a log.

@@ -27,7 +27,7 @@ struct ProviderMetadata {
 
   // parse takes the document of an issuer and of no other. Every URL must be https, or http on
   // loopback if the issuer's is.
-  static Result<ProviderMetadata> parse(std::string_view json, const std::string& issuer);
+  static Result<ProviderMetadata> parse(std::string_view text, const std::string& issuer);
 };
 
 // Provider may be used by several threads at once. One of them fetches at a time.
@@ -60,7 +60,7 @@ class Provider {
   // verify judges a token by the provider's keys; the issuer of the rules must be this one's. A key
   // that is not known makes it fetch, if it has not lately. Errc::environment: no judgement was
   // possible now, the same token may do later.
-  [[nodiscard]] Result<Claims> verify(std::string_view token, const TokenRules& rules,
+  [[nodiscard]] Result<Claims> verify(std::string_view text, const TokenRules& rules,
                                       std::chrono::sys_seconds now);
 
  private:

@@ -51,7 +51,7 @@ struct Claims {
 // Token is a token read, not yet verified.
 class Token {
  public:
-  static constexpr std::size_t kMaxBytes = 16 * 1024;
+  static constexpr std::size_t kMaxBytes = std::size_t{16} * 1024;
   static constexpr std::size_t kMaxVoterBytes = 256;
 
   // parse takes a compact JWS with one of the algorithms of JwsAlgorithm and no critical header
