@@ -94,7 +94,15 @@ Result<void> run(const RunOptions& options) {
                    static_cast<int>(std::min<std::size_t>(body.size(), 400)), body.data());
     }
   };
-  PSEPHOS_TRY(Client client, Client::connect(options.url, options.connections, done));
+  auto connected = Client::connect(options.url, options.connections, done);
+  if (!connected.has_value()) {
+    if (!options.until_lost) {
+      return std::unexpected(connected.error());
+    }
+    std::printf("next ballot %zu\n", next);
+    return {};
+  }
+  Client& client = *connected;
   std::string head;
   std::size_t head_for = 0;
   start = Clock::now();
