@@ -280,6 +280,35 @@ Result<std::string> Box::receipt(const Accepted& accepted) const {
   return proof.print();
 }
 
+std::vector<Result<std::string>> Box::receipts(const Decision& decision) const {
+  std::map<std::uint32_t, const LogBatch*> new_entries;
+  for (const auto& [number, shard] : shards_) {
+    const auto batch = std::ranges::find(decision.batches, shard.log.name(), &LogBatch::log);
+    if (batch != decision.batches.end()) {
+      new_entries.emplace(number, &*batch);
+    }
+  }
+  const auto receipt_of = [&](const Accepted& accepted) -> Result<std::string> {
+    const auto found = new_entries.find(accepted.shard);
+    if (found == new_entries.end() || accepted.index < found->second->first) {
+      return receipt(accepted);
+    }
+    const LogBatch& batch = *found->second;
+    const LogEntry& entry = batch.entries[accepted.index - batch.first];
+    PSEPHOS_TRY(const crypto::LogProof proof,
+                shards_.at(accepted.shard)
+                    .log.proof_under(batch.first + batch.entries.size(), accepted.index,
+                                     crypto::sha256({entry.bytes}), batch.checkpoint));
+    return proof.print();
+  };
+  std::vector<Result<std::string>> receipts;
+  receipts.reserve(decision.outcomes.size());
+  for (const Outcome& outcome : decision.outcomes) {
+    receipts.push_back(outcome.has_value() ? receipt_of(*outcome) : Result<std::string>(""));
+  }
+  return receipts;
+}
+
 Result<std::string> Box::refusal(ByteView entry, const Fault& fault) const {
   if (pending_) {
     return fail(Errc::misuse, "a refusal names a tree: commit what was decided first");

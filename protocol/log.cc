@@ -146,15 +146,24 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
     return fail(Errc::rejected, log_ + ": the checkpoint of " + std::to_string(tree.size) +
                                     " entries is not one of this log");
   }
-  PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree.size, tree_.nodes()));
+  if (index >= tree.size) {
+    return fail(Errc::misuse,
+                entry_place(log_, index) + ": the checkpoint's tree does not hold it");
+  }
   PSEPHOS_TRY(const Digest32 leaf, tree_.nodes()(0, index));
   if (leaf != crypto::merkle_leaf(entry)) {
     return fail(Errc::rejected, entry_place(log_, index) +
                                     ": the store holds another entry than the log: it was damaged "
                                     "or changed");
   }
-  const Digest32 digest = crypto::sha256({entry});
-  return crypto::LogProof{.extra = Bytes(digest.begin(), digest.end()),
+  return proof_under(tree.size, index, crypto::sha256({entry}), std::move(checkpoint));
+}
+
+Result<crypto::LogProof> Log::proof_under(std::uint64_t tree_size, std::uint64_t index,
+                                          const Digest32& entry_digest,
+                                          std::string checkpoint) const {
+  PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree_size, tree_.nodes()));
+  return crypto::LogProof{.extra = Bytes(entry_digest.begin(), entry_digest.end()),
                           .index = index,
                           .hashes = std::move(hashes),
                           .checkpoint = std::move(checkpoint)};

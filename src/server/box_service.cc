@@ -206,6 +206,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
   }
   observer_.on_stage(Stage::commit, seconds_since(start));
 
+  std::vector<Result<std::string>> receipts = box_->receipts(*decision);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Box::Outcome& outcome = decision->outcomes[i];
     if (!outcome.has_value()) {
@@ -214,8 +215,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
            Refused{.fault = outcome.error(), .note = note.value_or(std::string())});
       continue;
     }
-    const auto receipt = box_->receipt(*outcome);
-    if (!receipt.has_value()) {
+    if (!receipts[i].has_value()) {
       // It is stored: whoever asks again gets the receipt.
       give(std::move(batch[i].waiting), NotNow{.reason = "the ballot is stored, but its receipt "
                                                          "could not be made; send the same ballot "
@@ -226,7 +226,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
     const auto log = first_new.find(Manifest::box_log(outcome->shard));
     const bool repeated = log == first_new.end() || outcome->index < log->second;
     observer_.on_outcome(repeated ? Outcome::repeated : Outcome::accepted, nullptr);
-    give(std::move(batch[i].waiting), Receipt{.text = *receipt});
+    give(std::move(batch[i].waiting), Receipt{.text = *std::move(receipts[i])});
   }
 }
 

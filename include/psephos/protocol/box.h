@@ -93,6 +93,9 @@ class Box {
   // receipt for an accepted and committed entry: a C2SP tlog-proof under the oldest checkpoint over
   // it that the store has.
   [[nodiscard]] Result<std::string> receipt(const Accepted& accepted) const;
+  // receipts are the same for all outcomes of a committed decision, in their order; empty for those
+  // refused. The store is read only for entries that were taken before.
+  [[nodiscard]] std::vector<Result<std::string>> receipts(const Decision& decision) const;
 
   // refusal is a signed note that says which entry (type ‖ body) was refused, why, and over which
   // tree of its shard (docs/spec.md §7.6): it binds the box to its reason. Errc::misuse while

@@ -46,6 +46,10 @@ class Log {
   // damaged or changed. The checkpoint's signature is not verified again.
   [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index, ByteView entry,
                                                std::string checkpoint) const;
+  // The same under a checkpoint that is known to be this log's over `tree_size` entries: its seal.
+  [[nodiscard]] Result<crypto::LogProof> proof_under(std::uint64_t tree_size, std::uint64_t index,
+                                                     const Digest32& entry_digest,
+                                                     std::string checkpoint) const;
 
   [[nodiscard]] const std::string& name() const { return log_; }
   [[nodiscard]] std::uint64_t size() const { return tree_.size(); }
