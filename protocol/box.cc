@@ -289,6 +289,9 @@ std::vector<Result<std::string>> Box::receipts(const Decision& decision) const {
     }
   }
   const auto receipt_of = [&](const Accepted& accepted) -> Result<std::string> {
+    if (pending_) {
+      return fail(Errc::misuse, "a receipt is a promise: commit what was decided first");
+    }
     const auto found = new_entries.find(accepted.shard);
     if (found == new_entries.end() || accepted.index < found->second->first) {
       return receipt(accepted);

@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "psephos/bytes.h"
+
 #include "bench/box_load/check.h"
 #include "bench/box_load/prepare.h"
 #include "bench/box_load/run.h"
@@ -32,14 +34,15 @@ void add_run(CLI::App& app, std::function<Result<void>()>& work) {
   command->add_option("--ballots", options->ballots, "the file of ballots")->required();
   command->add_option("--election", options->election, "the election's id")->required();
   auto* const rate = command->add_option("--rate", options->rate, "ballots a second");
-  command->add_flag("--max", "as fast as they are answered (default)")->excludes(rate);
+  auto most = std::make_shared<bool>(true);
+  command->add_flag("--max", *most, "as fast as they are answered (default)")->excludes(rate);
   command->add_option("--seconds", options->seconds, "how long at most");
   command->add_option("--connections", options->connections, "open at once");
   command->add_option("--from", options->from, "number of the first ballot");
   command->add_option("--count", options->count, "so many ballots at most");
   command->add_option("--receipts", options->receipts, "file of receipts to add to");
   command->add_flag("--until-lost", options->until_lost, "end when a connection is lost");
-  command->callback([options, &work] { work = [options] { return run(*options); }; });
+  command->callback([options, most, &work] { work = [options] { return run(*options); }; });
 }
 
 void add_disvote(CLI::App& app, std::function<Result<void>()>& work) {

@@ -684,6 +684,31 @@ TEST(BoxStation, ReceiptsNeverChange) {
   EXPECT_TRUE(fails_with(Errc::misuse, station.box->receipt(beyond)));
 }
 
+// Those of a decision are those that the store will give.
+TEST(BoxStation, ReceiptsOfADecision) {
+  Station station(sharded());
+  std::vector<Bytes> batch = {cast(sharded(), station.random)};
+  ASSERT_TRUE(is_ok(station.try_accept(batch)));
+  for (int i = 0; i < 9; ++i) {
+    batch.push_back(cast(sharded(), station.random));
+  }
+  batch.push_back(batch[4]);
+  batch.push_back(Bytes{1, 2, 3});
+  const auto decision = must(station.decide(batch));
+  const auto early = station.box->receipts(decision);
+  for (std::size_t i = 0; i + 1 < batch.size(); ++i) {
+    EXPECT_TRUE(fails_with(Errc::misuse, early[i])) << "nothing of it is durable";
+  }
+  ASSERT_TRUE(is_ok(station.store.commit(decision.batches)));
+  station.box->committed();
+  const auto receipts = station.box->receipts(decision);
+  ASSERT_EQ(receipts.size(), batch.size());
+  for (std::size_t i = 0; i + 1 < batch.size(); ++i) {
+    EXPECT_EQ(must(receipts[i]), must(station.box->receipt(*decision.outcomes[i])));
+  }
+  EXPECT_EQ(must(receipts.back()), "") << "was refused";
+}
+
 TEST(BoxStation, NoReceiptForWhatTheStoreHasChanged) {
   Station station(first());
   station.accept({cast(first(), station.random), cast(first(), station.random)});

@@ -94,7 +94,8 @@ class Box {
   // it that the store has.
   [[nodiscard]] Result<std::string> receipt(const Accepted& accepted) const;
   // receipts are the same for all outcomes of a committed decision, in their order; empty for those
-  // refused. The store is read only for entries that were taken before.
+  // refused. The store is read only for entries that were taken before. Errc::misuse before
+  // committed(). The decision must be the last one.
   [[nodiscard]] std::vector<Result<std::string>> receipts(const Decision& decision) const;
 
   // refusal is a signed note that says which entry (type ‖ body) was refused, why, and over which
