@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
     add_check(app, work);
     CLI11_PARSE(app, argc, argv);
     if (const auto done = work(); !done.has_value()) {
-      std::fprintf(stderr, "box_load: %s\n", psephos::printable(done.error().message).c_str());
+      std::fprintf(stderr, "box_load: %s\n", done.error().message.c_str());
       return 1;
     }
     return 0;

@@ -232,9 +232,9 @@ Result<void> disvote(const DisVoteOptions& options) {
       to_read.push_back(exchange.tag);
     } else {
       reads.add(seconds);
-      wrong += receipts[exchange.tag - options.votes] == body ? 0 : 1;
+      wrong += receipts[exchange.tag - options.votes] == body ? 0U : 1U;
     }
-    wrong += status == 200 ? 0 : 1;
+    wrong += status == 200 ? 0U : 1U;
   };
   PSEPHOS_TRY(Client client, Client::connect(options.url, options.connections, done));
   const auto start = Clock::now();

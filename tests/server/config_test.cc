@@ -268,7 +268,9 @@ TEST(Config, SaysWhatIsWrong) {
        {"server.toml:7:11: http.threads: must be a whole number, is a text"}},
       {"threads = 3", "threads = 3.5", {"must be a whole number, is a number with a point"}},
       {"rate_per_second = 2.5", "rate_per_second = true", {"must be a number, is true or false"}},
-      {"codes = false", "codes = 0", {"registrar[0].codes: must be true or false, is a whole number"}},
+      {"codes = false",
+       "codes = 0",
+       {"registrar[0].codes: must be true or false, is a whole number"}},
       {"\"10s\"", "10", {"write_timeout: must be a text, is a whole number"}},
       {"listen = [\"127.0.0.1:8080\", \"[::1]:0\"]",
        "listen = \"127.0.0.1:8080\"",
@@ -384,8 +386,8 @@ record = ""
 TEST(Config, EachRoleHasItsSections) {
   const auto part = [](const std::string& name, const std::string& more = "") {
     const bool many = name == "registrar";
-    return (many ? "[[election." : "[election.") + name + (many ? "]]\n" : "]\n") + more + "store = \"" + name + ".db\"\nkey = \"" + name +
-           ".key\"\npassword_file = \"p\"\n";
+    return (many ? "[[election." : "[election.") + name + (many ? "]]\n" : "]\n") + more +
+           "store = \"" + name + ".db\"\nkey = \"" + name + ".key\"\npassword_file = \"p\"\n";
   };
   const std::string start = "[admin]\ntoken_file = \"t\"\n[[election]]\nrecord = \"r\"\n";
   const std::string box = part("box");

@@ -71,7 +71,7 @@ TEST_P(DeployConfig, SecretsAreThoseOfTheRole) {
 
 INSTANTIATE_TEST_SUITE_P(Roles, DeployConfig,
                          testing::Values(Role::all, Role::registrar, Role::box, Role::board),
-                         [](const auto& info) { return std::string(name(info.param)); });
+                         [](const auto& role) { return std::string(name(role.param)); });
 
 // A default that is mentioned is the one that holds.
 TEST(DeployConfigDefaults, AreAsMentioned) {
