@@ -162,12 +162,12 @@ vote() {
     python3 - "$name" <<'PY'
 import http.cookiejar, re, sys, time, urllib.request
 for _ in range(600):
-    found = re.search(r"http://\S+", open("address").read())
+    found = re.search(r"http://\S+/auth\?\S+", open("address").read())
     if found:
         break
     time.sleep(0.1)
 jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-urllib.request.build_opener(jar).open(found.group(0) + "&login_hint=" + sys.argv[1]).read()
+urllib.request.build_opener(jar).open(found.group(0) + "&login_hint=" + sys.argv[1], timeout=60).read()
 PY
     wait "$wallet"
   else

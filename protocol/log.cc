@@ -135,7 +135,6 @@ Result<LogBatch> Log::seal() {
 
 Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     std::string checkpoint) const {
-  // Not its signature: that would cost more than all the rest, and it was made here.
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
   PSEPHOS_TRY(const crypto::TreeHead tree, tree_of(note, signer_->verifier().name()));
   if (tree.size > size()) {
@@ -145,6 +144,13 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
   if (root != tree.root) {
     return fail(Errc::rejected, log_ + ": the checkpoint of " + std::to_string(tree.size) +
                                     " entries is not one of this log");
+  }
+  // Ed25519 is deterministic: signed again, it is the same, or the store's was changed.
+  PSEPHOS_TRY(const std::string signed_again, sign(tree, *signer_));
+  if (checkpoint != signed_again) {
+    return fail(Errc::rejected, log_ + ": the store's checkpoint of " + std::to_string(tree.size) +
+                                    " entries is not the one that was signed: it was damaged or "
+                                    "changed");
   }
   if (index >= tree.size) {
     return fail(Errc::misuse,

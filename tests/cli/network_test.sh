@@ -184,6 +184,25 @@ track() { # CODE NAME [OPTION...]: once what was sent is published
   expect "$wanted" voter track "$name/record" --wallet "$name/wallet" --server "$url" "$@"
 }
 expect 2 voter track alice/record --wallet alice/wallet --server "$url"
+
+# A challenge, and one too many: refused, for a reason the box signs, and not sent again.
+vote alice 2
+alice_challenge=$code
+expect 0 voter challenge alice/record --wallet alice/wallet --server "$url"
+track 0 alice
+says "$alice_challenge: box/"
+says "challenged, not counted"
+vote alice 1
+alice_refused=$code
+expect 1 --json voter challenge alice/record --wallet alice/wallet --server "$url"
+is_json
+says '"accepted": false'
+says "V11"
+expect 0 voter sync alice/record --wallet alice/wallet --server "$url"
+says "nothing waits"
+track 0 alice
+says "$alice_refused: refused by the box: V11"
+
 vote alice 1
 alice_first=$code
 expect 2 voter cast alice/record --wallet alice/wallet
@@ -239,24 +258,6 @@ vote bob 2
 bob_third=$code
 expect 1 voter cast bob/record --wallet bob/wallet --server "$proxy_url"
 complains "no receipt"
-
-# A challenge, and one too many: refused, for a reason the box signs, and not sent again.
-vote alice 2
-alice_challenge=$code
-expect 0 voter challenge alice/record --wallet alice/wallet --server "$url"
-track 0 alice
-says "$alice_challenge: box/"
-says "challenged, not counted"
-vote alice 1
-alice_refused=$code
-expect 1 --json voter challenge alice/record --wallet alice/wallet --server "$url"
-is_json
-says '"accepted": false'
-says "V11"
-expect 0 voter sync alice/record --wallet alice/wallet --server "$url"
-says "nothing waits"
-track 0 alice
-says "$alice_refused: refused by the box: V11"
 
 # A ballot that was tampered with is refused, too, and nothing of it is counted.
 vote alice 2

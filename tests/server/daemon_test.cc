@@ -202,7 +202,9 @@ TEST_F(DaemonTest, ServesManyAtOnceWhileItIsAdministratedAndRestarted) {
   // Somebody follows from the beginning.
   test::RawClient follower(daemon_->port());
   ASSERT_TRUE(follower.connected());
-  ASSERT_TRUE(follower.send("GET " + election("/events") + " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  ASSERT_TRUE(follower.send("GET " + election("/events") +
+                            " HTTP/1.1\r\nHost: localhost\r\n"
+                            "Last-Event-ID: 0\r\n\r\n"));  // all there were
   EXPECT_EQ(test::status_of(follower.read_until("\r\n\r\n")), 200U);
   EXPECT_TRUE(follower.read_until("\n\n").contains("event: "));
 

@@ -59,7 +59,7 @@ def directory_read_only(fresh):
     box.check()
     box.stop()
     os.chmod(box.directory, 0o555)
-    box.refuses("box.sqlite")
+    box.refuses("box.store")
     os.chmod(box.directory, 0o755)
     box.start()
     expect(counts(box.cast(0, 200))[200] == 200, "after the directory can be written again")
