@@ -17,7 +17,7 @@ voters=200 provider=
 while [ $# -gt 0 ]; do
   case "$1" in
     --voters) voters=$2 ;;
-    --provider) provider=$(realpath "$2") ;;
+    --provider) provider=$(realpath -m "$2") ;;
     *)
       echo "election-over-http.sh: unknown option $1" >&2
       exit 2
@@ -25,6 +25,10 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
+if [ -n "$provider" ] && [ ! -e "$provider/installed" ]; then
+  echo "no identity provider in $provider: all voters use codes" >&2
+  provider=
+fi
 root=$(realpath "$(dirname "$0")/..")
 . "$root/tests/server/election.sh"
 
