@@ -95,7 +95,7 @@ class LiveFeed {
     std::string log;
     std::string note;  // as it was when it was told
     std::string json;  // as it was told; empty before
-    Seconds told{};
+    Seconds told;
   };
   struct Sample {
     std::int64_t time;
@@ -127,7 +127,7 @@ class LiveFeed {
   std::vector<std::uint64_t> counted_;  // per style
   std::vector<std::uint64_t> told_;     // per style, rounded
   std::string turnout_;                 // as it was told; empty before
-  Seconds turnout_told_{};
+  Seconds turnout_told_;
   std::vector<Checkpoint> checkpoints_;
   std::optional<State> state_;
   bool result_ = false;
@@ -135,7 +135,7 @@ class LiveFeed {
   std::vector<Sample> history_;
   std::chrono::seconds spacing_;  // of samples
   bool history_changed_ = false;
-  Seconds history_saved_{};
+  Seconds history_saved_;
 
   mutable std::mutex mutex_;
   std::shared_ptr<const std::string> snapshot_;

@@ -404,7 +404,7 @@ Result<Bytes> RegistrarService::import_roll(Bytes csv) {
       const protocol::Message message,
       keys_.roll_import(*record_->election(), static_cast<std::uint32_t>(known.size()), announced));
   PSEPHOS_TRY(const auto payload, protocol::RollImport::decode(message.payload, manifest));
-  const Bytes bytes = message.encode();
+  Bytes bytes = message.encode();
   PSEPHOS_CHECK_OK(roll.import_list(rows, payload.digest, bytes));
   return bytes;
 }
