@@ -272,11 +272,11 @@ Result<void> write_checkpoints(const Options& options, const std::vector<Answer>
 Result<int> switch_servers(Context& context, const Options& options, const std::string& call) {
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto election, load_election(context, record));
-  PSEPHOS_TRY(const auto answers,
-              for_each_server(options, [&](const Server& server) -> Result<Json> {
-                PSEPHOS_TRY(const auto response, server.administer(election->id(), call, "", {}));
-                return read_switched(server, *election, response);
-              }));
+  const auto ask = [&](const Server& server) -> Result<Json> {
+    PSEPHOS_TRY(const auto response, server.administer(election->id(), call, "", {}));
+    return read_switched(server, *election, response);
+  };
+  PSEPHOS_TRY(const auto answers, for_each_server(options, ask));
   PSEPHOS_CHECK_OK(write_checkpoints(options, answers));
   return report(context, answers, [](const Json& done) {
     std::string words = done["stopped"].get<bool>() ? "stopped" : "goes on";
