@@ -46,7 +46,7 @@ TEST(Message, RefusesUnknownTypesAndShortBytes) {
   ASSERT_EQ(bytes.size(), 1U + 32 + 4 + 64);
   for (unsigned type = 0; type < 256; ++type) {
     bytes[0] = static_cast<std::uint8_t>(type);
-    EXPECT_EQ(Message::decode(bytes).has_value(), type >= 1 && type <= 13) << type;
+    EXPECT_EQ(Message::decode(bytes).has_value(), type >= 1 && type <= 14) << type;
   }
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto message = Message::decode(ByteView(bytes).first(size));
