@@ -102,8 +102,30 @@ Result<Log> Log::open(const LogStore& store, std::string log,
 
 Result<crypto::TreeHead> Log::check(const LogStore& store, const std::string& log,
                                     const crypto::NoteVerifier& key) {
-  return compare(store, log, key,
-                 [](std::uint64_t /*index*/, ByteView /*entry*/) { return Result<void>(); });
+  crypto::MerkleTree tree;
+  const auto take = [&tree](std::uint64_t /*index*/, ByteView entry) {
+    tree.append(crypto::merkle_leaf(entry));
+    return Result<void>();
+  };
+  PSEPHOS_TRY(const crypto::TreeHead newest, compare(store, log, key, take));
+  // What receipts are under: for each entry, the oldest checkpoint over it.
+  for (std::uint64_t size = 0; size < newest.size;) {
+    const std::string place = log + ": the checkpoint over entry " + std::to_string(size);
+    PSEPHOS_TRY(const std::string checkpoint, store.checkpoint_over(log, size));
+    const auto older = signed_tree(checkpoint, key);
+    if (!older.has_value()) {
+      return within(place, older.error());
+    }
+    if (older->size <= size || older->size > newest.size) {
+      return fail(Errc::rejected, place + " is over " + std::to_string(older->size));
+    }
+    PSEPHOS_TRY(const Digest32 root, crypto::root_of(older->size, tree.nodes()));
+    if (root != older->root) {
+      return fail(Errc::rejected, place + " has signed another beginning of the log");
+    }
+    size = older->size;
+  }
+  return newest;
 }
 
 void Log::take(ByteView entry) {
@@ -135,8 +157,7 @@ Result<LogBatch> Log::seal() {
 
 Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     std::string checkpoint) const {
-  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
-  PSEPHOS_TRY(const crypto::TreeHead tree, tree_of(note, signer_->verifier().name()));
+  PSEPHOS_TRY(const crypto::TreeHead tree, signed_tree(checkpoint, signer_->verifier()));
   if (tree.size > size()) {
     return fail(Errc::misuse, log_ + ": the checkpoint is of a larger log");
   }
@@ -144,13 +165,6 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
   if (root != tree.root) {
     return fail(Errc::rejected, log_ + ": the checkpoint of " + std::to_string(tree.size) +
                                     " entries is not one of this log");
-  }
-  // Ed25519 is deterministic: signed again, it is the same, or the store's was changed.
-  PSEPHOS_TRY(const std::string signed_again, sign(tree, *signer_));
-  if (checkpoint != signed_again) {
-    return fail(Errc::rejected, log_ + ": the store's checkpoint of " + std::to_string(tree.size) +
-                                    " entries is not the one that was signed: it was damaged or "
-                                    "changed");
   }
   if (index >= tree.size) {
     return fail(Errc::misuse,

@@ -86,8 +86,8 @@ struct Held final : LogStore {
     return newest;
   }
   [[nodiscard]] Result<std::string> checkpoint_over(const std::string& /*log*/,
-                                                    std::uint64_t /*index*/) const override {
-    return *newest;
+                                                    std::uint64_t index) const override {
+    return index < over.size() ? over[index] : *newest;
   }
   [[nodiscard]] Result<Bytes> entry(const std::string& /*log*/,
                                     std::uint64_t index) const override {
@@ -106,6 +106,7 @@ struct Held final : LogStore {
   }
 
   std::optional<std::string> newest;
+  std::vector<std::string> over;  // by index; where it ends, the newest
   std::vector<Bytes> entries;
   std::uint64_t shift = 0;  // of the indices it tells
 };
@@ -353,6 +354,36 @@ TEST(LogOpen, RefusesOtherCheckpoints) {
   }
 }
 
+TEST(LogCheck, LooksAtOlderCheckpointsToo) {
+  const Five five;
+  const crypto::NoteVerifier& key = signer_of(0)->verifier();
+  const auto with = [&](std::size_t index, const std::string& checkpoint) {
+    Held held;
+    held.newest = five.checkpoints[5];
+    held.entries = five.held.entries;
+    held.over.assign(five.checkpoints.begin() + 1, five.checkpoints.end());
+    held.over[index] = checkpoint;
+    return Log::check(held, "box/0", key);
+  };
+  EXPECT_EQ(must(with(0, five.checkpoints[1])), five.tree);
+  EXPECT_EQ(must(with(1, five.checkpoints[4])), five.tree) << "one checkpoint over three entries";
+  EXPECT_TRUE(fails_with(Errc::rejected, with(2, five.checkpoints[2]))) << "not over entry 2";
+  EXPECT_TRUE(fails_with(Errc::malformed, with(2, "nothing")));
+  crypto::Checkpoint third =
+      must(crypto::Checkpoint::parse(must(crypto::Note::parse(five.checkpoints[3])).text));
+  EXPECT_TRUE(is_ok(with(2, must(signer_of(0)->sign(third.print())))));
+  EXPECT_TRUE(fails_with(Errc::rejected, with(2, must(stranger(origin())->sign(third.print())))));
+  third.tree.root[5] ^= 1;
+  EXPECT_TRUE(fails_with(Errc::rejected, with(2, must(signer_of(0)->sign(third.print())))));
+  third.tree.size = 9;
+  EXPECT_TRUE(fails_with(Errc::rejected, with(2, must(signer_of(0)->sign(third.print())))));
+  for (std::size_t at = 0; at < five.checkpoints[3].size(); ++at) {
+    std::string changed = five.checkpoints[3];
+    changed[at] = static_cast<char>(static_cast<unsigned char>(changed[at]) ^ (1U << (at % 8)));
+    EXPECT_FALSE(with(2, changed).has_value()) << at;
+  }
+}
+
 // --- proofs -----------------------------------------------------------------------------------
 
 TEST(LogProofs, OfEveryEntryUnderEveryCheckpoint) {
@@ -407,6 +438,8 @@ TEST(LogProofs, NotOfAnotherEntryOrTree) {
   other.origin = signer_of(1)->verifier().name();
   EXPECT_TRUE(fails_with(Errc::rejected, with(other)));
   EXPECT_TRUE(fails_with(Errc::malformed, log.proof(0, five.held.entries[0], "nothing")));
+  EXPECT_TRUE(fails_with(Errc::rejected, log.proof(0, five.held.entries[0],
+                                                   must(stranger(origin())->sign(good.print())))));
 }
 
 // --- RecordLogStore ---------------------------------------------------------------------------

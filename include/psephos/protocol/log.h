@@ -31,7 +31,8 @@ class Log {
   static Result<Log> open(const LogStore& store, std::string log,
                           std::shared_ptr<const crypto::NoteSigner> signer, const Visit& visit);
 
-  // check does the same without a key, and keeps nothing: for who only wants to know.
+  // check does the same without a secret key, and looks at the older checkpoints too, which
+  // receipts are under. It keeps nothing: for who only wants to know.
   static Result<crypto::TreeHead> check(const LogStore& store, const std::string& log,
                                         const crypto::NoteVerifier& key);
 
@@ -43,7 +44,7 @@ class Log {
   // The tlog-proof of a whole entry under a checkpoint of this log, with its SHA-256 as `extra`.
   // Errc::misuse if the checkpoint's tree does not hold it or is larger than the log;
   // Errc::rejected if the log has another entry at `index`, or never had this tree: the store was
-  // damaged or changed. The checkpoint's signature is not verified again.
+  // damaged or changed. So it is if the checkpoint's signature is bad.
   [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index, ByteView entry,
                                                std::string checkpoint) const;
   // The same under a checkpoint that is known to be this log's over `tree_size` entries: its seal.
