@@ -74,7 +74,7 @@ LiveFeed::LiveFeed(Options options, const protocol::RecordSource& record,
     boxes_.push_back({.name = Manifest::box_log(shard)});
   }
   for (const std::string& log : election_->log_names()) {
-    checkpoints_.push_back({.log = log, .note = {}, .json = {}});
+    checkpoints_.push_back({.log = log, .note = {}, .json = {}, .told = {}});
   }
 }
 
