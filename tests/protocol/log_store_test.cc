@@ -356,7 +356,7 @@ TEST(LogOpen, RefusesOtherCheckpoints) {
 
 TEST(LogCheck, LooksAtOlderCheckpointsToo) {
   const Five five;
-  const crypto::NoteVerifier& key = signer_of(0)->verifier();
+  const crypto::NoteVerifier key = signer_of(0)->verifier();
   const auto with = [&](std::size_t index, const std::string& checkpoint) {
     Held held;
     held.newest = five.checkpoints[5];
