@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "psephos/protocol/record_log_store.h"
 #include "psephos/protocol/verify.h"
 
 #include "tests/record/forge.h"
@@ -75,10 +76,12 @@ void BM_BoxAccept(benchmark::State& state) {
     election().boxes[0].clear();
     test::MemoryStore store(election().publish());
     election().boxes = empty;
-    auto box = test::value(protocol::Box::open(election().election, store, *election().box_keys,
-                                               election().evaluator));
+    protocol::RecordLogStore logs(store, *election().election);
+    auto box = test::value(protocol::Box::open(election().election, logs, *election().box_keys,
+                                               protocol::all_shards(*election().manifest)));
     state.ResumeTiming();
-    benchmark::DoNotOptimize(box.accept(batch, serial, election().random));
+    benchmark::DoNotOptimize(protocol::accept(box, *election().election, logs, batch,
+                                              election().evaluator, serial, election().random));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBallots));
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 
 #include "cli/cards.h"
@@ -94,6 +95,7 @@ bool may_be_added(protocol::MessageType type) {
     case MessageType::confirm:
     case MessageType::complaint:
     case MessageType::decryption:
+    case MessageType::roll:
       return true;
     default:
       return false;
@@ -113,7 +115,7 @@ Result<int> add_messages(Context& context, const Options& options) {
       if (!may_be_added(read[i].type)) {
         return fail(Errc::misuse, place + ": is a message of the type \"" +
                                       std::string(protocol::name(read[i].type)) +
-                                      "\"; only trustees' are added");
+                                      "\"; only trustees' and registrars' rolls are added");
       }
       messages.emplace_back(std::move(place), read[i]);
     }
@@ -499,9 +501,9 @@ void add_authority(CLI::App& app, Context& context) {
 
   CLI::App* add = add_command(
       *election, "add", "Append messages of trustees and registrars to the main log",
-      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`). All "
-      "are\n"
-      "judged first: if one is refused, none is appended. Give the trustees the new record.\n"
+      "Reads message files (from `trustee commit`, `reveal`, `share`, `confirm`, `decrypt`, and\n"
+      "`admin import-roll`). All are judged first: if one is refused, none is appended. Give the\n"
+      "trustees, and the servers (`admin publish`), the new record.\n"
       "Example: psephos election add record --key authority.key commit-1.msg commit-2.msg",
       *options);
   add_key(*add, *options);

@@ -3,7 +3,8 @@
 
 #include <cstdio>
 
-#include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/log_reader.h"
+#include "psephos/protocol/record_log_store.h"
 
 #include "cli/cards.h"
 #include "cli/common.h"
@@ -66,12 +67,10 @@ Result<int> start(Context& context, const Options& options) {
     }
   }
   PSEPHOS_CHECK_OK(save_secret(context, "box", options.key, keys.save(), Overwrite::replace));
-  for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
-    PSEPHOS_TRY(auto signer, keys.log_signer(manifest, shard));
-    PSEPHOS_CHECK_OK(
-        in_file(options.record,
-                protocol::LogWriter::create(record, Manifest::box_log(shard), std::move(signer))));
-  }
+  PSEPHOS_TRY(const auto empty,
+              protocol::Box::empty_logs(*election, keys, protocol::all_shards(manifest)));
+  PSEPHOS_CHECK_OK(
+      in_file(options.record, protocol::RecordLogStore(record, *election).commit(empty)));
   return kExitOk;
 }
 
@@ -159,12 +158,17 @@ Result<int> accept(Context& context, const Options& options) {
                                  "ballots are accepted while the polls are open"));
   PSEPHOS_TRY(const BoxKeys keys, load_keys(context, options));
   PSEPHOS_CHECK_OK(in_file(options.key, keys.serves(*log->election())));
-  PSEPHOS_TRY(auto box, in_file(options.record, protocol::Box::open(log->election(), record, keys,
-                                                                    context.evaluator)));
+  const protocol::Election& election = *log->election();
+  protocol::RecordLogStore store(record, election);
+  PSEPHOS_TRY(auto box,
+              in_file(options.record, protocol::Box::open(log->election(), store, keys,
+                                                          protocol::all_shards(log->manifest()))));
 
   runtime::ThreadExecutor executor(context.threads);
-  PSEPHOS_TRY(const auto outcomes,
-              in_file(options.record, box.accept(batch, executor, context.random)));
+  PSEPHOS_TRY(
+      const auto outcomes,
+      in_file(options.record, protocol::accept(box, election, store, batch, context.evaluator,
+                                               executor, context.random)));
   std::vector<NewFile> receipts;
   for (Submission& submission : submissions) {
     if (!submission.position.has_value()) {

@@ -184,13 +184,15 @@ class ProgressLine {
 };
 
 // One add_… per area, called by main.
+void add_admin(CLI::App& app, Context& context);
 void add_manifest(CLI::App& app, Context& context);
 void add_authority(CLI::App& app, Context& context);  // `authority new`, `election …`
 void add_trustee(CLI::App& app, Context& context);
 void add_registrar(CLI::App& app, Context& context);
 void add_voter(CLI::App& app, Context& context);
 void add_box(CLI::App& app, Context& context);
-void add_log(CLI::App& app, Context& context);  // `log …`, `receipt check`
+void add_log(CLI::App& app, Context& context);       // `log …`, `receipt check`
+void add_mirror(CLI::App& group, Context& context);  // `log mirror`
 void add_verify(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);

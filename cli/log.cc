@@ -144,6 +144,17 @@ Result<std::string> describe_payload(const Manifest& manifest, const protocol::M
       }
       return words;
     }
+    case MessageType::roll: {
+      PSEPHOS_TRY(const auto roll, protocol::RollImport::decode(message.payload, manifest));
+      fields["number"] = roll.number;
+      fields["voters"] = Json::object();
+      std::string words = " of registrar " + std::to_string(message.sender) + ":";
+      for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
+        fields["voters"][manifest.styles[style].id] = roll.voters[style];
+        words += " " + manifest.styles[style].id + " " + std::to_string(roll.voters[style]);
+      }
+      return words;
+    }
     default:
       return "";
   }
@@ -365,7 +376,8 @@ Result<int> check_receipt(Context& context, const Options& options) {
 }  // namespace
 
 void add_log(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("log", "Look into a record's logs; make and check proofs");
+  CLI::App* group = app.add_subcommand(
+      "log", "Look into a record's logs; make and check proofs; copy a published record");
   group->require_subcommand(1);
   auto options = std::make_shared<Options>();
   const auto add_source = [&](CLI::App& command) {
@@ -412,6 +424,8 @@ void add_log(CLI::App& app, Context& context) {
       "Get the log's key by a way you trust; `election status` prints those of a record.\n"
       "Example: psephos log check entry-7.proof --entry entry-7 --vkey \"$VKEY\"");
   bind(*judge, context, [options, &context] { return check(context, *options); });
+
+  add_mirror(*group, context);
 
   CLI::App* receipts = app.add_subcommand("receipt", "Check a voter's receipt");
   receipts->require_subcommand(1);

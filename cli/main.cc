@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
   add_registrar(app, context);
   add_voter(app, context);
   add_box(app, context);
+  add_admin(app, context);
   add_log(app, context);
   add_verify(app, context);
   add_export(app, context);
@@ -85,6 +86,8 @@ int run(int argc, char** argv) {
       "  voter enrol · registrar issue · voter receive, vote, cast · box accept · voter track\n"
       "  election close, tally · trustee decrypt · election add, result\n"
       "  verify · export\n"
+      "Over the network, with psephosd: voter enrol, vote, cast, sync, track --server; admin\n"
+      "import-roll, publish, stop\n"
       "Exit codes: 0 yes or done; 1 a check said no, or the input is wrong; 2 wrong use or wrong\n"
       "time; 3 the machine did not do its part.");
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "psephos/protocol/box_state.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 
 namespace psephos::cli {

@@ -10,15 +10,17 @@
 
 #include "cli/cards.h"
 #include "cli/common.h"
-#include "cli/csv.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/record.h"
+#include "src/csv/csv.h"
 
 namespace psephos::cli {
 
 namespace {
 
+using csv::csv_line;
+using csv::CsvReader;
 using protocol::Manifest;
 using protocol::Registrar;
 using Phase = protocol::MainLog::Phase;

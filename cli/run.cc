@@ -13,20 +13,23 @@
 
 #include "psephos/protocol/authority.h"
 #include "psephos/protocol/box.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/record_log_store.h"
 #include "psephos/protocol/registrar.h"
 #include "psephos/protocol/synthetic.h"
 #include "psephos/protocol/trustee.h"
 #include "psephos/protocol/wallet.h"
 
 #include "cli/common.h"
-#include "cli/csv.h"
 #include "cli/json.h"
+#include "src/csv/csv.h"
 
 namespace psephos::cli {
 
 namespace {
 
+using csv::CsvReader;
 using protocol::Manifest;
 using protocol::Message;
 
@@ -209,6 +212,7 @@ class Rehearsal {
   std::vector<protocol::LogWriter> roll_writers_;
   std::vector<protocol::IssuanceState> issued_;
   std::optional<protocol::BoxKeys> box_keys_;
+  std::optional<protocol::RecordLogStore> box_logs_;
   std::optional<protocol::Box> box_;
   std::optional<protocol::LogWriter> main_writer_;
   std::optional<protocol::MainLog> main_log_;
@@ -345,12 +349,12 @@ Result<void> Rehearsal::open_polls() {
     PSEPHOS_CHECK_OK(registrar.start(*main_log_->election()));
   }
   PSEPHOS_CHECK_OK(box_keys_->start(*main_log_->election()));
-  for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
-    PSEPHOS_TRY(auto signer, box_keys_->log_signer(*manifest_, s));
-    PSEPHOS_CHECK_OK(protocol::LogWriter::create(store_, Manifest::box_log(s), std::move(signer)));
-  }
-  PSEPHOS_TRY(box_,
-              protocol::Box::open(main_log_->election(), store_, *box_keys_, context_.evaluator));
+  box_logs_.emplace(store_, *main_log_->election());
+  const auto shards = protocol::all_shards(*manifest_);
+  PSEPHOS_TRY(const auto empty,
+              protocol::Box::empty_logs(*main_log_->election(), *box_keys_, shards));
+  PSEPHOS_CHECK_OK(box_logs_->commit(empty));
+  PSEPHOS_TRY(box_, protocol::Box::open(main_log_->election(), *box_logs_, *box_keys_, shards));
   return publish();
 }
 
@@ -440,7 +444,9 @@ Result<void> Rehearsal::log_issuances(std::span<const std::vector<protocol::Issu
 
 Result<void> Rehearsal::cast(std::span<const Bytes> ballots,
                              const std::function<std::string(std::size_t)>& place) {
-  PSEPHOS_TRY(const auto outcomes, box_->accept(ballots, executor_, context_.random));
+  PSEPHOS_TRY(const auto outcomes,
+              protocol::accept(*box_, *main_log_->election(), *box_logs_, ballots,
+                               context_.evaluator, executor_, context_.random));
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (!outcomes[i].has_value()) {
       return within(place(i), protocol::to_error(outcomes[i].error()));

@@ -4,6 +4,7 @@
 
 #include "cli/common.h"
 #include "cli/json.h"
+#include "cli/mirror.h"
 #include "cli/output.h"
 #include "cli/record.h"
 #include "cli/report.h"
@@ -64,6 +65,15 @@ Result<protocol::Share> parse_share(const std::string& text) {
   return fail(Errc::misuse, "--part " + text +
                                 ": must be I/N, such as 3/8, with I from 1 to N and N " +
                                 "at most " + std::to_string(protocol::Share::kMaxParts));
+}
+
+// Copies a record behind a URL. A main log that breaks the rules is copied too: the verification
+// says so in its own words.
+Result<void> copy_record(const Context& context, const MirrorSource& source,
+                         const fs::path& directory) {
+  PSEPHOS_TRY(const auto record, MirroredRecord::open(context, source, directory));
+  PSEPHOS_CHECK_OK(record->update());
+  return {};
 }
 
 constexpr const char* kProgress = "verifying";
@@ -194,11 +204,22 @@ void add_verify(CLI::App& app, Context& context) {
     std::string share;
     std::string output;
     std::vector<std::string> parts;
+    MirrorSource source;
+    std::string mirror;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "verify", "Check a published record from beginning to end: V1 to V15 of docs/spec.md");
-  command->add_option("RECORD", options->record, "directory of the record")->required();
+  command
+      ->add_option("RECORD", options->record,
+                   "directory of the record, or its URL (http:// or https://)")
+      ->required();
+  add_mirror_options(*command, options->source);
+  command
+      ->add_option("--mirror", options->mirror,
+                   "for a URL: directory to copy the record into, or to resume a copy in; without\n"
+                   "it the copy is removed afterwards")
+      ->type_name("DIR");
   command->add_option("--receipt", options->receipts,
                       "a voter's receipt; the record must hold what it promises (V15)");
   command->add_option("--checkpoint", options->checkpoints,
@@ -239,10 +260,27 @@ void add_verify(CLI::App& app, Context& context) {
       "Exit code 0 only if all fifteen checks ran and passed; 1 if one failed or could not run.\n"
       "A part exits with 1 if it found a fault; its file is written all the same, and --combine\n"
       "gives the report that one process would have given.\n"
+      "A record behind a URL is copied first, as `psephos log mirror` does, then verified like one "
+      "in\n"
+      "a directory. Of what the server has, only the record's own files are looked at: that there\n"
+      "are no others (V1) is then true of the copy, and cannot be seen of the server.\n"
       "Examples: psephos verify ballina-record --receipt my.receipt\n"
       "          psephos verify record --part 1/2 --output 1.part\n"
-      "          psephos verify record --combine 1.part 2.part");
+      "          psephos verify record --combine 1.part 2.part\n"
+      "          psephos verify https://vote.example/v1/elections/ab12…/record/ --mirror copy");
   bind(*command, context, [options, &context]() -> Result<int> {
+    std::unique_ptr<TemporaryDirectory> scratch;
+    if (network::is_url(options->record)) {
+      options->source.url = options->record;
+      if (options->mirror.empty()) {
+        PSEPHOS_TRY(scratch, TemporaryDirectory::create());
+      }
+      options->record = scratch == nullptr ? options->mirror : scratch->path().string();
+      PSEPHOS_CHECK_OK(copy_record(context, options->source, options->record));
+    } else if (!options->mirror.empty() || !options->source.election.empty() ||
+               !options->source.ca_file.empty()) {
+      return fail(Errc::misuse, "--mirror, --election and --ca are for a record behind a URL");
+    }
     PSEPHOS_CHECK_OK(require_directory(options->record));
     PSEPHOS_TRY(auto receipts, read_receipts(options->receipts));
     PSEPHOS_TRY(auto checkpoints, read_checkpoints(options->checkpoints));

@@ -1,4 +1,6 @@
 // `psephos voter`: a voter's wallet.
+#include "cli/voter.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -12,34 +14,11 @@
 
 namespace psephos::cli {
 
-namespace {
-
 using protocol::Election;
 using protocol::Manifest;
 using protocol::Wallet;
 
-constexpr std::size_t kMaxResponseBytes = 4096;
-
-struct Options {
-  std::string record;
-  std::string wallet;
-  std::string style;
-  std::string voter;
-  std::vector<std::string> codes;
-  std::string code;
-  std::string out;
-  std::vector<std::string> responses;
-  std::vector<std::string> choices;
-  bool again = false;
-};
-
-// A wallet at work: locked, so that no other process uses the same randomness.
-struct OpenWallet {
-  Lock lock;
-  Wallet wallet;
-};
-
-Result<OpenWallet> open_wallet(const Context& context, const Options& options,
+Result<OpenWallet> open_wallet(const Context& context, const VoterOptions& options,
                                const Election& election) {
   PSEPHOS_TRY(Lock lock, Lock::acquire(options.wallet));
   PSEPHOS_TRY(const SecretBuffer content, load_secret(context, "wallet", options.wallet));
@@ -47,16 +26,40 @@ Result<OpenWallet> open_wallet(const Context& context, const Options& options,
   return OpenWallet{.lock = std::move(lock), .wallet = std::move(wallet)};
 }
 
-Result<void> save(Context& context, const Options& options, const Wallet& wallet) {
-  return save_secret(context, "wallet", options.wallet, wallet.save(), Overwrite::replace);
+Result<void> save(Context& context, const VoterOptions& options, OpenWallet& opened) {
+  PSEPHOS_CHECK_OK(save_secret(context, "wallet", options.wallet, opened.wallet.save(),
+                               opened.is_new() ? Overwrite::refuse : Overwrite::replace));
+  // What is locked is a file, and this is a new one.
+  PSEPHOS_TRY(Lock lock, Lock::acquire(options.wallet));
+  opened.lock.emplace(std::move(lock));
+  return {};
 }
 
-std::string request_name(std::uint32_t registrar) {
-  return "request-" + std::to_string(registrar) + ".request";
+Result<OpenWallet> join_wallet(Context& context, const VoterOptions& options,
+                               const Election& election) {
+  const Manifest& manifest = election.manifest();
+  std::optional<std::uint32_t> style;
+  if (!options.style.empty()) {
+    PSEPHOS_TRY(style, find_style(manifest, options.style));
+  }
+  std::error_code error;
+  if (fs::exists(options.wallet, error)) {
+    PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, election));
+    if (style.has_value() && opened.wallet.style() != *style) {
+      return fail(Errc::misuse, options.wallet + ": is for the ballot style \"" +
+                                    manifest.styles[opened.wallet.style()].id + "\"");
+    }
+    return opened;
+  }
+  if (!style.has_value() && manifest.num_styles() != 1) {
+    PSEPHOS_CHECK_OK(find_style(manifest, options.style));
+  }
+  PSEPHOS_TRY(Wallet wallet, Wallet::create(election, style.value_or(0), context.random));
+  return OpenWallet{.lock = std::nullopt, .wallet = std::move(wallet)};
 }
 
 // One code is for all registrars; else there is one for each, in their order.
-Result<std::string> code_for(const Options& options, const Manifest& manifest,
+Result<std::string> code_for(const VoterOptions& options, const Manifest& manifest,
                              std::uint32_t registrar) {
   if (options.codes.size() == 1) {
     return options.codes.front();
@@ -69,24 +72,30 @@ Result<std::string> code_for(const Options& options, const Manifest& manifest,
   return options.codes[registrar];
 }
 
+Result<std::shared_ptr<const Election>> load_open_election(const Context& context,
+                                                           const runtime::DirectoryRecord& record) {
+  PSEPHOS_TRY(const auto log, load_main_log(context, record));
+  PSEPHOS_CHECK_OK(require_phase(record, *log, {protocol::MainLog::Phase::voting},
+                                 "votes are made and sent while the polls are open"));
+  return log->election();
+}
+
+namespace {
+
+constexpr std::size_t kMaxResponseBytes = 4096;
+
+using Options = VoterOptions;
+
+std::string request_name(std::uint32_t registrar) {
+  return "request-" + std::to_string(registrar) + ".request";
+}
+
 Result<int> enrol(Context& context, const Options& options) {
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto election, load_election(context, record));
   const Manifest& manifest = election->manifest();
-  PSEPHOS_TRY(const std::uint32_t style, find_style(manifest, options.style));
-  std::error_code error;
-  const bool is_new = !fs::exists(options.wallet, error);
-  std::optional<OpenWallet> opened;
-  if (!is_new) {
-    PSEPHOS_TRY(auto existing, open_wallet(context, options, *election));
-    opened.emplace(std::move(existing));
-    if (opened->wallet.style() != style) {
-      return fail(Errc::misuse, options.wallet + ": is for the ballot style \"" +
-                                    manifest.styles[opened->wallet.style()].id + "\"");
-    }
-  }
-  PSEPHOS_TRY(Wallet wallet, is_new ? Wallet::create(*election, style, context.random)
-                                    : Result<Wallet>(std::move(opened->wallet)));
+  PSEPHOS_TRY(auto joining, join_wallet(context, options, *election));
+  Wallet& wallet = joining.wallet;
   const auto missing = wallet.missing(*election);
   if (missing.empty()) {
     return fail(Errc::misuse, options.wallet + ": every registrar has signed already");
@@ -103,8 +112,7 @@ Result<int> enrol(Context& context, const Options& options) {
     outputs.push_back(requests.back().path);
   }
   PSEPHOS_CHECK_OK(check_new(outputs));
-  PSEPHOS_CHECK_OK(save_secret(context, "wallet", options.wallet, wallet.save(),
-                               is_new ? Overwrite::refuse : Overwrite::replace));
+  PSEPHOS_CHECK_OK(save(context, options, joining));
   PSEPHOS_CHECK_OK(write_new_files(requests));
   Json out = {{"requests", Json::array()}};
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -134,7 +142,7 @@ Result<int> receive(Context& context, const Options& options) {
   for (std::size_t i = 0; i < responses.size(); ++i) {
     PSEPHOS_CHECK_OK(in_file(options.responses[i], opened.wallet.receive(*election, responses[i])));
   }
-  PSEPHOS_CHECK_OK(save(context, options, opened.wallet));
+  PSEPHOS_CHECK_OK(save(context, options, opened));
   const auto missing = opened.wallet.missing(*election);
   if (context.json) {
     print_json({{"complete", missing.empty()}, {"missing", missing}});
@@ -178,15 +186,6 @@ Result<std::vector<std::string>> read_choices(const Options& options, const Mani
   return cells;
 }
 
-// The election for a vote. With the polls closed, or not open yet, the box would refuse it.
-Result<std::shared_ptr<const Election>> load_open_election(const Context& context,
-                                                           const runtime::DirectoryRecord& record) {
-  PSEPHOS_TRY(const auto log, load_main_log(context, record));
-  PSEPHOS_CHECK_OK(require_phase(record, *log, {protocol::MainLog::Phase::voting},
-                                 "votes are made and sent while the polls are open"));
-  return log->election();
-}
-
 Result<int> vote(Context& context, const Options& options) {
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto election, load_open_election(context, record));
@@ -197,7 +196,7 @@ Result<int> vote(Context& context, const Options& options) {
   const bool replaced = wallet.has_prepared();
   PSEPHOS_TRY(const auto code,
               in_file(options.wallet, wallet.prepare(*election, std::move(votes), context.random)));
-  PSEPHOS_CHECK_OK(save(context, options, wallet));
+  PSEPHOS_CHECK_OK(save(context, options, opened));
   if (context.json) {
     print_json({{"tracking_code", protocol::print(code)}, {"replaced", replaced}});
   } else {
@@ -212,8 +211,6 @@ Result<int> vote(Context& context, const Options& options) {
       "what was encrypted instead, to test this device, and you vote again.\n");
   return kExitOk;
 }
-
-enum class Decision : std::uint8_t { cast, challenge };
 
 Result<int> send(Context& context, Decision decision, const Options& options) {
   const fs::path out = options.out;
@@ -239,7 +236,7 @@ Result<int> send(Context& context, Decision decision, const Options& options) {
                 in_file(options.wallet, challenged ? wallet.challenge(*election, context.random)
                                                    : wallet.cast(*election, context.random)));
     // What the wallet has given away must never be used again: it forgets before the file exists.
-    PSEPHOS_CHECK_OK(save(context, options, wallet));
+    PSEPHOS_CHECK_OK(save(context, options, opened));
     PSEPHOS_CHECK_OK(write_new_file(out, entry));
   }
   return kExitOk;
@@ -253,6 +250,14 @@ std::string found_text(const FoundEntry& entry) {
     return "replaced by entry " + std::to_string(*entry.superseded_by);
   }
   return "counted, as far as this record goes";
+}
+
+// Exactly one way to the box.
+Result<bool> is_online(const Options& options) {
+  if (options.server.empty() == options.out.empty()) {
+    return fail(Errc::misuse, "give --out, for files, or --server");
+  }
+  return !options.server.empty();
 }
 
 Result<int> track(Context& context, const Options& options) {
@@ -324,6 +329,33 @@ CLI::Option* add_wallet(CLI::App& command, Options& options, const char* help) {
   return command.add_option("--wallet", options.wallet, help)->type_name("FILE");
 }
 
+// --server, and what goes with it.
+CLI::Option* add_server(CLI::App& command, Options& options) {
+  CLI::Option* server =
+      command.add_option("--server", options.server, "the election's server: https://vote.example")
+          ->type_name("URL");
+  command
+      .add_option("--election", options.election,
+                  "the election's id, from a source you trust; else that of RECORD, or the only "
+                  "one\nthe server has")
+      ->needs(server)
+      ->type_name("ID");
+  command
+      .add_option("--ca", options.ca_file,
+                  "certificates (PEM) of the authorities that may vouch for https servers, instead "
+                  "of\nthe system's")
+      ->needs(server)
+      ->type_name("FILE");
+  return server;
+}
+
+CLI::Option* add_receipts(CLI::App& command, Options& options) {
+  return command
+      .add_option("--receipts", options.receipts,
+                  "directory to write the box's receipts to, besides the wallet")
+      ->type_name("DIR");
+}
+
 }  // namespace
 
 void add_voter(CLI::App& app, Context& context) {
@@ -334,27 +366,52 @@ void add_voter(CLI::App& app, Context& context) {
   constexpr const char* kWallet = "this voter's wallet";
 
   CLI::App* join = add_command(
-      *group, "enrol", "Make a wallet, and a request for a credential to each registrar",
-      "Writes DIR/request-R.request for each registrar that has not signed yet; send each to its\n"
-      "registrar, which answers with a response. Run again, it writes the same requests.\n"
-      "Example: psephos voter enrol record --wallet my.wallet --style north --voter 1017\n"
-      "         --code k7m2-p9xd-34vt-q8rz --out requests",
+      *group, "enrol", "Make a wallet, and have every registrar sign its credential",
+      "With --server: copies manifest and main log into RECORD, then asks every registrar that has "
+      "not\n"
+      "signed yet, with the one-time code, or after a sign-in in the browser at the identity "
+      "provider\n"
+      "that the registrar names. Stopped anywhere, run it again.\n"
+      "With --out: writes DIR/request-R.request for each registrar that has not signed yet; send "
+      "each\n"
+      "to its registrar, which answers with a response (`voter receive`). Run again, it writes "
+      "the\n"
+      "same requests.\n"
+      "Examples: psephos voter enrol record --server https://vote.example --wallet my.wallet\n"
+      "          psephos voter enrol record --server https://vote.example --wallet my.wallet "
+      "--style north\n"
+      "          --voter 1017 --code k7m2-p9xd-34vt-q8rz\n"
+      "          psephos voter enrol record --wallet my.wallet --style north --voter 1017\n"
+      "          --code k7m2-p9xd-34vt-q8rz --out requests",
       *options);
   add_wallet(*join, *options, "this voter's wallet; made if it is not there")->required();
-  join->add_option("--style", options->style, "ballot style, from the voter's notification")
-      ->required()
+  join->add_option("--style", options->style,
+                   "ballot style, from the voter's notification; may be left out if there is one\n"
+                   "only")
       ->type_name("ID");
-  join->add_option("--voter", options->voter, "voter id, from the notification")
-      ->required()
+  join->add_option("--voter", options->voter,
+                   "voter id, from the notification; not needed for a sign-in")
       ->type_name("ID");
   join->add_option("--code", options->codes,
                    "one-time code; several registrars' codes in their order")
-      ->required()
       ->type_name("CODE");
-  join->add_option("--out", options->out, "directory for the requests")
-      ->required()
-      ->type_name("DIR");
-  bind(*join, context, [options, &context] { return enrol(context, *options); });
+  join->add_option("--out", options->out, "directory for the requests")->type_name("DIR");
+  CLI::Option* server = add_server(*join, *options);
+  join->add_option("--registrar-url", options->registrar_urls,
+                   "where registrar N is, if not at --server")
+      ->needs(server)
+      ->type_name("N=URL");
+  join->add_flag("--no-browser", options->no_browser, "only print where to sign in")->needs(server);
+  bind(*join, context, [options, &context]() -> Result<int> {
+    PSEPHOS_TRY(const bool online, is_online(*options));
+    if (options->voter.empty() && !(online && options->codes.empty())) {
+      return fail(Errc::misuse, "--voter is needed, with a code");
+    }
+    if (!online && options->codes.empty()) {
+      return fail(Errc::misuse, "--code is needed without --server");
+    }
+    return online ? enrol_online(context, *options) : enrol(context, *options);
+  });
 
   CLI::App* take = add_command(
       *group, "receive", "Take the registrars' responses into the wallet",
@@ -382,37 +439,82 @@ void add_voter(CLI::App& app, Context& context) {
                             Decision decision) {
     CLI::App* command = add_command(*group, name, purpose, flow, *options);
     add_wallet(*command, *options, kWallet)->required();
-    command->add_option("--out", options->out, "file to write, for the ballot box")
-        ->required()
-        ->type_name("FILE");
-    command->add_flag("--again", options->again, "write the last one again: its file was lost");
-    bind(*command, context,
-         [options, &context, decision] { return send(context, decision, *options); });
+    CLI::Option* out =
+        command->add_option("--out", options->out, "file to write, for the box")->type_name("FILE");
+    command->add_flag("--again", options->again, "write the last one again: its file was lost")
+        ->needs(out);
+    add_receipts(*command, *options)->needs(add_server(*command, *options));
+    bind(*command, context, [options, &context, decision]() -> Result<int> {
+      PSEPHOS_TRY(const bool online, is_online(*options));
+      return online ? send_online(context, decision, *options) : send(context, decision, *options);
+    });
   };
-  add_send("cast", "Turn the encrypted vote into a ballot for the box",
-           "Send the file to the ballot box, keep the receipt it answers with.\n"
-           "Example: psephos voter cast record --wallet my.wallet --out my.ballot",
+  add_send("cast", "Turn the encrypted vote into a ballot for the box, and send it",
+           "With --server: the ballot is kept in the wallet, then sent, with all that waits there; "
+           "the\n"
+           "receipt is checked and kept too. If the server cannot be reached or is busy, the exit "
+           "code is\n"
+           "0 nevertheless, the message says \"not sent\" (JSON: \"sent\": false), and `voter "
+           "sync` sends\n"
+           "it later. A ballot is never counted twice, however often it is sent.\n"
+           "With --out: send the file to the ballot box, keep the receipt it answers with.\n"
+           "Examples: psephos voter cast record --wallet my.wallet --server https://vote.example\n"
+           "          psephos voter cast record --wallet my.wallet --out my.ballot",
            Decision::cast);
   add_send("challenge", "Open the encrypted vote instead of casting it, to test this device",
            "The box publishes it with its content: look there that the tracking code is the one "
            "shown and\n"
-           "that it encrypted what you chose. It does not count; vote again afterwards.\n"
-           "Example: psephos voter challenge record --wallet my.wallet --out my.challenge",
+           "that it encrypted what you chose. It does not count; vote again afterwards. --server "
+           "and --out\n"
+           "are as for `voter cast`.\n"
+           "Examples: psephos voter challenge record --wallet my.wallet --server "
+           "https://vote.example\n"
+           "          psephos voter challenge record --wallet my.wallet --out my.challenge",
            Decision::challenge);
 
-  CLI::App* find = add_command(*group, "track", "Find what was cast or challenged in a record",
-                               "Exit code 1 if a tracking code is not in the box logs.\n"
-                               "Example: psephos voter track record --code abcd-efgh-…",
-                               *options);
+  CLI::App* later = add_command(
+      *group, "sync", "Send what waits in the wallet, keep the receipts",
+      "Sends all that has no answer yet, oldest first, and waits for a busy server. What the box\n"
+      "refuses, with its signature, is not sent again; the reason is shown, the exit code is 1. 3: "
+      "the\n"
+      "server could not be reached, and what waited still waits. RECORD is brought up to date.\n"
+      "Example: psephos voter sync record --wallet my.wallet --server https://vote.example\n"
+      "         --receipts receipts",
+      *options);
+  add_wallet(*later, *options, kWallet)->required();
+  add_server(*later, *options)->required();
+  add_receipts(*later, *options);
+  bind(*later, context, [options, &context] { return sync(context, *options); });
+
+  CLI::App* find = add_command(
+      *group, "track", "Find what was cast or challenged, and watch the box",
+      "With --server: every receipt of the wallet is held against the box log as the server shows "
+      "it\n"
+      "now, and the log against what it was when this wallet looked before. If the box shows "
+      "another "
+      "log\n"
+      "than the one it has signed, or without the ballot, both signed papers are kept as evidence, "
+      "and\n"
+      "the exit code is 1. Do it again after the close. Whether somebody else voted with the same\n"
+      "credential, only the whole record tells: `log mirror`, then `voter track` without "
+      "--server.\n"
+      "Without: looks in RECORD. Exit code 1 if a tracking code is not in the box logs.\n"
+      "Examples: psephos voter track record --wallet my.wallet --server https://vote.example\n"
+      "          psephos voter track record --code abcd-efgh-…",
+      *options);
   CLI::Option* wallet = add_wallet(*find, *options, "look for all that this wallet has sent");
   CLI::Option* code = find->add_option("--code", options->code, "look for this tracking code")
                           ->type_name("CODE")
                           ->excludes(wallet);
+  find->add_option("--evidence", options->evidence,
+                   "directory for evidence against the box; else beside the wallet")
+      ->needs(add_server(*find, *options))
+      ->type_name("DIR");
   bind(*find, context, [options, code, wallet, &context]() -> Result<int> {
     if (code->empty() && wallet->empty()) {
       return fail(Errc::misuse, "give --wallet or --code");
     }
-    return track(context, *options);
+    return options->server.empty() ? track(context, *options) : track_online(context, *options);
   });
 }
 

@@ -9,6 +9,8 @@ namespace {
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::string_view kBase64Digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64UrlDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // The value of a digit, or 255.
 std::uint8_t digit_value(std::string_view digits, char c) {
@@ -105,6 +107,49 @@ Result<Bytes> unbase64(std::string_view text) {
     if ((padding == 1 && (group & 0xff) != 0) || (padding == 2 && (group & 0xffff) != 0)) {
       return fail(Errc::malformed, "base64 text has bits set after its last byte");
     }
+  }
+  return bytes;
+}
+
+std::string base64url(ByteView bytes) {
+  std::string text;
+  text.reserve((4 * bytes.size() + 2) / 3);
+  std::uint32_t group = 0;
+  unsigned num_bits = 0;
+  for (const std::uint8_t b : bytes) {
+    group = group << 8 | b;
+    for (num_bits += 8; num_bits >= 6; num_bits -= 6) {
+      text += kBase64UrlDigits[group >> (num_bits - 6) & 63];
+    }
+  }
+  if (num_bits > 0) {
+    text += kBase64UrlDigits[group << (6 - num_bits) & 63];
+  }
+  return text;
+}
+
+Result<Bytes> unbase64url(std::string_view text) {
+  if (text.size() % 4 == 1) {
+    return fail(Errc::malformed, "base64url text of a length that no bytes have");
+  }
+  Bytes bytes;
+  bytes.reserve(3 * text.size() / 4);
+  std::uint32_t group = 0;
+  unsigned num_bits = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::uint8_t value = digit_value(kBase64UrlDigits, text[i]);
+    if (value > 63) {
+      return fail(Errc::malformed, "not a base64url digit at position " + std::to_string(i));
+    }
+    group = group << 6 | value;
+    num_bits += 6;
+    if (num_bits >= 8) {
+      num_bits -= 8;
+      bytes.push_back(static_cast<std::uint8_t>(group >> num_bits));
+    }
+  }
+  if ((group & ((1U << num_bits) - 1)) != 0) {
+    return fail(Errc::malformed, "base64url text has bits set after its last byte");
   }
   return bytes;
 }

@@ -218,4 +218,33 @@ Result<void> verify_consistency(const TreeHead& older, const TreeHead& newer,
   return {};
 }
 
+void MerkleTree::append(const Digest32& leaf_hash) {
+  Digest32 hash = leaf_hash;
+  for (std::size_t level = 0;; ++level) {
+    if (level == levels_.size()) {
+      levels_.emplace_back();
+    }
+    std::vector<Digest32>& hashes = levels_[level];
+    hashes.push_back(hash);
+    if (hashes.size() % 2 != 0) {
+      return;
+    }
+    hash = merkle_node(hashes[hashes.size() - 2], hash);
+  }
+}
+
+TreeHead MerkleTree::head() const {
+  // Reading from memory cannot fail.
+  return {.size = size(), .root = root_of(size(), nodes()).value()};
+}
+
+NodeReader MerkleTree::nodes() const {
+  return [this](unsigned level, std::uint64_t index) -> Result<Digest32> {
+    if (level >= levels_.size() || index >= levels_[level].size()) {
+      return fail(Errc::misuse, "no complete subtree there");
+    }
+    return levels_[level][index];
+  };
+}
+
 }  // namespace psephos::crypto

@@ -1,5 +1,5 @@
-// OpenSSL for RSA: owners of its objects, and the definition of RsaPublicKey::Key. OpenSSL 3.0, no
-// deprecated functions.
+// OpenSSL for RSA and JWS: owners of its objects, and the definition of RsaPublicKey::Key. OpenSSL
+// 3.0, no deprecated functions.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -40,6 +41,8 @@ using BignumContext = OpensslOwner<BN_CTX, BN_CTX_free>;
 using Montgomery = OpensslOwner<BN_MONT_CTX, BN_MONT_CTX_free>;
 using EvpKey = OpensslOwner<EVP_PKEY, EVP_PKEY_free>;
 using EvpKeyContext = OpensslOwner<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using EvpDigestContext = OpensslOwner<EVP_MD_CTX, EVP_MD_CTX_free>;
+using EcdsaSignature = OpensslOwner<ECDSA_SIG, ECDSA_SIG_free>;
 using ParamBuilder = OpensslOwner<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using Params = OpensslOwner<OSSL_PARAM, OSSL_PARAM_free>;
 using Pkcs8 = OpensslOwner<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
@@ -83,16 +86,19 @@ class ErrorScope {
 
 inline constexpr BN_ULONG kRsaExponent = 65537;
 
-// make_rsa_key builds a key from the numbers pushed into the builder.
-inline Result<EvpKey> make_rsa_key(OSSL_PARAM_BLD* builder, int selection) {
+// make_key builds a key from what was pushed into the builder.
+inline Result<EvpKey> make_key(const char* type, OSSL_PARAM_BLD* builder, int selection) {
   const Params params(allocated(OSSL_PARAM_BLD_to_param(builder)));
-  const EvpKeyContext context(allocated(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr)));
+  const EvpKeyContext context(allocated(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr)));
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, selection, params.get()) != 1) {
-    return openssl_failed("build an RSA key");
+    return openssl_failed("build an " + std::string(type) + " key");
   }
   return EvpKey(key);
+}
+inline Result<EvpKey> make_rsa_key(OSSL_PARAM_BLD* builder, int selection) {
+  return make_key("RSA", builder, selection);
 }
 
 // Key is shared by the copies of a public key and used by several threads at once. A verification

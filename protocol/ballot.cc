@@ -579,4 +579,18 @@ std::uint32_t shard_of(const CredentialPk& pk, std::uint32_t shards) {
   return static_cast<std::uint32_t>(lead * shards >> 32);
 }
 
+Result<PeekedCredential> peek_credential(ByteView payload) {
+  Reader in(payload);
+  PeekedCredential peeked;
+  PSEPHOS_TRY(const std::uint8_t type, in.u8("entry type"));
+  peeked.type = EntryType{type};
+  if (peeked.type != EntryType::ballot && peeked.type != EntryType::challenge) {
+    return fail(Errc::malformed, "type " + std::to_string(type) + " is no type of a box entry");
+  }
+  PSEPHOS_TRY(peeked.style, in.u32("style"));
+  PSEPHOS_TRY(const ByteView pk, in.raw(peeked.pk.size(), "credential key"));
+  std::ranges::copy(pk, peeked.pk.begin());
+  return peeked;
+}
+
 }  // namespace psephos::protocol

@@ -143,6 +143,33 @@ Bytes Issuance::encode() const {
   return std::move(out).take();
 }
 
+Result<RollImport> RollImport::decode(ByteView payload, const Manifest& manifest) {
+  Reader in(payload);
+  RollImport result;
+  PSEPHOS_TRY(result.number, in.u32("number"));
+  PSEPHOS_TRY(result.digest, in.digest("digest"));
+  std::uint64_t all = 0;
+  for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
+    PSEPHOS_TRY(const std::uint64_t voters, in.u64("voters"));
+    if (voters > manifest.voters - all) {
+      return fail(Errc::malformed, "roll: more voters than the manifest allows");
+    }
+    all += voters;
+    result.voters.push_back(voters);
+  }
+  PSEPHOS_CHECK_OK(in.finish("roll"));
+  return result;
+}
+
+Bytes RollImport::encode() const {
+  Writer out;
+  out.u32(number).raw(digest);
+  for (const std::uint64_t count : voters) {
+    out.u64(count);
+  }
+  return std::move(out).take();
+}
+
 IssuanceState::IssuanceState(const Manifest& manifest)
     : manifest_(&manifest), issued_(manifest.num_styles()) {}
 

@@ -16,7 +16,11 @@ inline constexpr std::string_view kLog = "psephos/v1/log/";
 inline constexpr std::string_view kCredentialMessage = "psephos/v1/credential";
 inline constexpr std::string_view kEnrolmentRequest = "psephos/v1/enrolment-request";
 inline constexpr std::string_view kEnrolmentResponse = "psephos/v1/enrolment-response";
+// The first line of a note: not a checkpoint's, since an origin has no space.
+inline constexpr std::string_view kRefusal = "psephos/v1/refusal ";
 inline constexpr std::string_view kRoll = "psephos/v1/roll";
+inline constexpr std::string_view kRollCode = "psephos/v1/roll-code";
+inline constexpr std::string_view kRollImport = "psephos/v1/roll-import";
 inline constexpr std::string_view kTracking = "psephos/v1/tracking";
 inline constexpr std::string_view kVerificationPart = "psephos/v1/verification-part";
 

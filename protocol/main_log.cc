@@ -154,7 +154,8 @@ MainLog::MainLog(std::shared_ptr<const Manifest> manifest, const crypto::Evaluat
     : manifest_(std::move(manifest)),
       evaluator_(&evaluator),
       credential_keys_(manifest_->registrars.size(),
-                       std::vector<std::optional<Message>>(manifest_->styles.size())) {}
+                       std::vector<std::optional<Message>>(manifest_->styles.size())),
+      roll_imports_(manifest_->registrars.size()) {}
 
 std::expected<void, Fault> MainLog::append(const Message& message) {
   const std::string type(name(message.type));
@@ -190,6 +191,8 @@ std::expected<void, Fault> MainLog::append(const Message& message) {
       return append_decryption(message);
     case MessageType::result:
       return append_result(message);
+    case MessageType::roll:
+      return append_roll(message);
   }
   return refuse(Check::order, "message of unknown type");
 }
@@ -389,6 +392,43 @@ std::expected<void, Fault> MainLog::append_result(const Message& message) {
   results_.push_back(*std::move(result));
   phase_ = results_.size() == tallies_.size() ? Phase::complete : Phase::resulting;
   return {};
+}
+
+std::expected<void, Fault> MainLog::append_roll(const Message& message) {
+  PSEPHOS_CHECK_OK(check_order(message.type, phase_, {Phase::opened, Phase::voting}));
+  if (message.sender >= manifest_->num_registrars()) {
+    return refuse(Check::order, "roll: there is no registrar " + std::to_string(message.sender));
+  }
+  const std::string place = "roll of registrar " + std::to_string(message.sender) + ": ";
+  if (const auto good = message.verify(election_->opening().registrars[message.sender].log);
+      !good.has_value()) {
+    return refuse(Check::order, place + good.error().message, "signature");
+  }
+  auto import = RollImport::decode(message.payload, *manifest_);
+  if (!import.has_value()) {
+    return refuse(Check::order, place + import.error().message);
+  }
+  std::vector<RollImport>& before = roll_imports_[message.sender];
+  if (import->number != before.size()) {
+    return refuse(Check::order, place + "import " + std::to_string(import->number) +
+                                    " is out of sequence; " + std::to_string(before.size()) +
+                                    " is next");
+  }
+  before.push_back(*std::move(import));
+  return {};
+}
+
+std::optional<std::uint64_t> MainLog::announced(std::uint32_t registrar,
+                                                std::uint32_t style) const {
+  const std::vector<RollImport>& imports = roll_imports_[registrar];
+  if (imports.empty()) {
+    return std::nullopt;
+  }
+  std::uint64_t voters = 0;  // no overflow: each import is at most `voters`, and few fit a log
+  for (const RollImport& import : imports) {
+    voters += import.voters[style];
+  }
+  return voters;
 }
 
 std::expected<void, Fault> MainLog::check_credential_keys(const Opening& opening) const {

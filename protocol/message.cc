@@ -12,7 +12,7 @@ namespace psephos::protocol {
 namespace {
 
 constexpr std::uint8_t kFirstType = static_cast<std::uint8_t>(MessageType::roster);
-constexpr std::uint8_t kLastType = static_cast<std::uint8_t>(MessageType::result);
+constexpr std::uint8_t kLastType = static_cast<std::uint8_t>(MessageType::roll);
 
 void write_unsigned(Writer& out, const Message& message) {
   out.u8(static_cast<std::uint8_t>(message.type))
@@ -51,6 +51,8 @@ std::string_view name(MessageType type) {
       return "decryption";
     case MessageType::result:
       return "result";
+    case MessageType::roll:
+      return "roll";
   }
   return "unknown";
 }

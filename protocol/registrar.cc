@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "psephos/codec.h"
 #include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/hmac.h"
@@ -128,17 +129,77 @@ Result<void> Registrar::start(const Election& election) {
   return {};
 }
 
+Result<void> Registrar::serves(const Election& election) const {
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
+  return {};
+}
+
 Digest32 Registrar::pseudonym(const Digest32& election_id, std::string_view voter) const {
   return crypto::hmac_sha256(salt_key_, {as_bytes(labels::kRoll), election_id, as_bytes(voter)});
+}
+
+Digest32 Registrar::code_digest(const Digest32& election_id, std::string_view voter,
+                                std::string_view code) const {
+  Writer in;
+  in.raw(as_bytes(labels::kRollCode)).raw(election_id).var(voter).var(code);
+  return crypto::hmac_sha256(salt_key_, {in.bytes()});
+}
+
+Result<Message> Registrar::roll_import(const Election& election, std::uint32_t number,
+                                       std::span<const RollRow> rows) const {
+  PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  if (election_ != election.id()) {
+    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  }
+  if (rows.size() > election.manifest().voters) {
+    return fail(Errc::misuse, "the list has " + std::to_string(rows.size()) +
+                                  " voters; the manifest allows " +
+                                  std::to_string(election.manifest().voters));
+  }
+  RollImport import{
+      .number = number, .digest = {}, .voters = std::vector<std::uint64_t>(keys_.size())};
+  Writer list;
+  list.raw(as_bytes(labels::kRollImport)).raw(election.id()).u32(number);
+  for (const RollRow& row : rows) {
+    if (row.style >= keys_.size()) {
+      return fail(Errc::misuse, "voter \"" + printable(row.voter) + "\": there is no style " +
+                                    std::to_string(row.style));
+    }
+    list.var(row.voter).u32(row.style);
+    ++import.voters[row.style];
+  }
+  import.digest = crypto::hmac_sha256(salt_key_, {list.bytes()});
+  return sign_message(MessageType::roll, election.id(), index_, import.encode(), log_key_);
 }
 
 Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll& roll,
                                            const IssuanceState& state,
                                            const EnrolmentRequest& request) const {
-  PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
-  if (election_ != election.id()) {
-    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
+  const auto found = roll.find(request.voter);
+  const RollEntry nobody;
+  const RollEntry& entry = found == roll.end() ? nobody : found->second;
+  // An entry without a code admits nobody.
+  const bool admitted = same_code(entry.code, request.code) && !entry.code.empty();
+  const Issuance* const before = state.find(pseudonym(election.id(), request.voter));
+  PSEPHOS_TRY(
+      Answer answer,
+      issue_to(election, admitted ? std::optional(entry.style) : std::nullopt, before, request));
+  if (answer.issuance.has_value()) {
+    if (const auto fit = state.check(*answer.issuance); !fit.has_value()) {
+      return fail(Errc::misuse, fit.error().message);
+    }
   }
+  return answer;
+}
+
+Result<Registrar::Answer> Registrar::issue_to(const Election& election,
+                                              std::optional<std::uint32_t> style,
+                                              const Issuance* before,
+                                              const EnrolmentRequest& request) const {
+  PSEPHOS_CHECK_OK(belongs_to(election.manifest()));
+  PSEPHOS_CHECK_OK(serves(election));
   if (request.election_id != election.id()) {
     return fail(Errc::misuse, "the enrolment request is for another election");
   }
@@ -147,12 +208,7 @@ Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll&
                                   std::to_string(request.registrar) + ", this is registrar " +
                                   std::to_string(index_));
   }
-  const auto found = roll.find(request.voter);
-  const RollEntry nobody;
-  const RollEntry& entry = found == roll.end() ? nobody : found->second;
-  // An entry without a code admits nobody.
-  if (!same_code(entry.code, request.code) || entry.code.empty() || entry.style != request.style ||
-      entry.style >= keys_.size()) {
+  if (style != request.style || request.style >= keys_.size()) {
     return fail(Errc::rejected,
                 "not on the roll with this voter id, code and ballot style; check all three");
   }
@@ -160,16 +216,10 @@ Result<Registrar::Answer> Registrar::issue(const Election& election, const Roll&
   const Issuance issuance{.pseudonym = pseudonym(election.id(), request.voter),
                           .style = request.style,
                           .blinded_digest = crypto::sha256({request.blinded_message})};
-  const Issuance* const before = state.find(issuance.pseudonym);
   if (before != nullptr && *before != issuance) {
     return fail(Errc::misuse,
                 "this voter has got a credential for another blinded message before; the wallet "
                 "that asked first must be used");
-  }
-  if (before == nullptr) {
-    if (const auto fit = state.check(issuance); !fit.has_value()) {
-      return fail(Errc::misuse, fit.error().message);
-    }
   }
   const crypto::RsaSecretKey& key = keys_[request.style];
   PSEPHOS_TRY(Bytes signature, key.blind_sign(request.blinded_message));
@@ -184,9 +234,7 @@ Result<Registrar::OwnCredential> Registrar::issue_own(const Election& election,
                                                       std::string_view voter, std::uint32_t style,
                                                       const crypto::Point& pk,
                                                       Random& random) const {
-  if (election_ != election.id()) {
-    return fail(Errc::misuse, "this registrar's keys have not been started for this election");
-  }
+  PSEPHOS_CHECK_OK(serves(election));
   if (style >= keys_.size()) {
     return fail(Errc::misuse, "style " + std::to_string(style) + ": the election has only " +
                                   std::to_string(keys_.size()));

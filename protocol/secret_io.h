@@ -61,6 +61,7 @@ class SecretReader {
     std::ranges::copy(bytes, result.expose_secret().begin());
     return result;
   }
+  [[nodiscard]] std::size_t remaining() const { return in_.remaining(); }
   Result<void> finish(std::string_view what) const { return in_.finish(what); }
 
  private:

@@ -82,6 +82,13 @@ void Verification::check_issued() {
                   "style \"" + manifest_->styles[style].id + "\": " + std::to_string(used_[style]) +
                       " credentials used, only " + std::to_string(issued_[r][style]) + " issued");
       }
+      const auto announced = main_log_->announced(r, style);
+      if (announced.has_value() && issued_[r][style] > *announced) {
+        add_fault(Check::issuance, Manifest::roll_log(r),
+                  "style \"" + manifest_->styles[style].id +
+                      "\": " + std::to_string(issued_[r][style]) + " credentials issued, only " +
+                      std::to_string(*announced) + " voters on the roll announced");
+      }
     }
   }
   did(Check::issuance, 0);

@@ -6,6 +6,7 @@
 
 #include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/discrete_log_prover.h"
+#include "psephos/crypto/note.h"
 
 #include "protocol/secret_io.h"
 
@@ -16,6 +17,8 @@ namespace {
 constexpr auto kVariant = crypto::BlindRsaVariant::sha384_pss_randomized;
 constexpr std::size_t kPrefixBytes = 32;
 constexpr std::size_t kMaxEntryBytes = 65535;
+// A receipt, refusal or checkpoint is a page of text.
+constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
 constexpr std::uint32_t kLastSequence = std::numeric_limits<std::uint32_t>::max();
 
 enum class Prepared : std::uint8_t { no, yes };
@@ -53,6 +56,28 @@ void save_opening(SecretWriter& out, const crypto::BallotOpening& opening) {
   for (const crypto::SecretScalar& r : opening.r) {
     out.raw(r.expose_secret());
   }
+}
+
+Result<void> check_checkpoint(std::string_view text) {
+  if (text.size() > kMaxNoteBytes) {
+    return fail(Errc::malformed, "a note of more than " + std::to_string(kMaxNoteBytes) + " bytes");
+  }
+  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(text));
+  PSEPHOS_CHECK_OK(crypto::Checkpoint::parse(note.text));
+  return {};
+}
+
+Result<void> check_answer(Wallet::Answer answer, std::string_view text) {
+  if (text.size() > kMaxNoteBytes) {
+    return fail(Errc::malformed,
+                "an answer of more than " + std::to_string(kMaxNoteBytes) + " bytes");
+  }
+  if (answer == Wallet::Answer::receipt) {
+    PSEPHOS_CHECK_OK(crypto::LogProof::parse(text));
+  } else {
+    PSEPHOS_CHECK_OK(crypto::Note::parse(text));
+  }
+  return {};
 }
 
 }  // namespace
@@ -140,8 +165,31 @@ Result<Wallet> Wallet::load(const SecretBuffer& content, const Election& electio
          .code = tracking_code(election.id(), style_of(entry), encrypted_of(entry)),
          .entry = Bytes(bytes.begin(), bytes.end())});
   }
+  if (in.remaining() > 0) {
+    PSEPHOS_CHECK_OK(wallet.load_answers(in));
+  }
   PSEPHOS_CHECK_OK(in.finish("wallet file"));
   return wallet;
+}
+
+// Wallets that never heard from a box have no such part, as those of the versions before it.
+Result<void> Wallet::load_answers(SecretReader& in) {
+  for (std::size_t i = 0; i < sent_.size(); ++i) {
+    PSEPHOS_TRY(const std::uint8_t kind, in.u8("answer"));
+    if (kind > static_cast<std::uint8_t>(Answer::refusal)) {
+      return fail(Errc::malformed, "wallet file: an answer that is none");
+    }
+    if (const Answer answer{kind}; answer != Answer::none) {
+      PSEPHOS_TRY(std::string text, in.text(kMaxNoteBytes, "answer"));
+      PSEPHOS_CHECK_OK(answered(i, answer, std::move(text)));
+    }
+  }
+  PSEPHOS_TRY(seen_, in.text(kMaxNoteBytes, "checkpoint"));
+  if (!seen_.empty()) {
+    PSEPHOS_CHECK_OK(check_checkpoint(seen_));
+  }
+  return has_answers() ? Result<void>()
+                       : fail(Errc::malformed, "wallet file: a part for answers without any");
 }
 
 SecretBuffer Wallet::save() const {
@@ -164,7 +212,38 @@ SecretBuffer Wallet::save() const {
   for (const Sent& sent : sent_) {
     out.var(sent.entry);
   }
+  if (has_answers()) {
+    for (const Sent& sent : sent_) {
+      out.u8(static_cast<std::uint8_t>(sent.answer));
+      if (sent.answer != Answer::none) {
+        out.var(sent.text);
+      }
+    }
+    out.var(seen_);
+  }
   return std::move(out).take();
+}
+
+bool Wallet::has_answers() const {
+  return !seen_.empty() ||
+         std::ranges::any_of(sent_, [](const Sent& sent) { return sent.answer != Answer::none; });
+}
+
+Result<void> Wallet::answered(std::size_t position, Answer answer, std::string text) {
+  if (position >= sent_.size() || sent_[position].answer != Answer::none ||
+      answer == Answer::none) {
+    return fail(Errc::misuse, "there is nothing that waits for this answer");
+  }
+  PSEPHOS_CHECK_OK(check_answer(answer, text));
+  sent_[position].answer = answer;
+  sent_[position].text = std::move(text);
+  return {};
+}
+
+Result<void> Wallet::saw(std::string checkpoint) {
+  PSEPHOS_CHECK_OK(check_checkpoint(checkpoint));
+  seen_ = std::move(checkpoint);
+  return {};
 }
 
 Result<void> Wallet::belongs_to(const Election& election) const {

@@ -1,4 +1,4 @@
-// Byte strings and their two texts: lower-case hex and canonical base64. Public data only.
+// Byte strings and their texts: lower-case hex, canonical base64 and base64url. Public data only.
 #pragma once
 
 #include <array>
@@ -34,6 +34,10 @@ using Digest32 = std::array<std::uint8_t, 32>;
 // else.
 [[nodiscard]] std::string base64(ByteView bytes);
 [[nodiscard]] Result<Bytes> unbase64(std::string_view text);
+
+// base64url: the alphabet for URLs and no padding (RFC 4648 §5, as RFC 7515 uses it). As strict.
+[[nodiscard]] std::string base64url(ByteView bytes);
+[[nodiscard]] Result<Bytes> unbase64url(std::string_view text);
 
 // is_utf8 tells whether the text is well-formed UTF-8 (no surrogates, no overlong forms).
 [[nodiscard]] bool is_utf8(std::string_view text);

@@ -1,5 +1,5 @@
 set(ENV{LC_ALL} C)  # plain quotes in messages
-set(command ${COMPILER} -std=c++23 -fsyntax-only -I${ROOT}/include ${SOURCE})
+set(command ${COMPILER} -std=c++23 -fsyntax-only -I${ROOT}/include -I${ROOT} ${SOURCE})
 execute_process(COMMAND ${command} RESULT_VARIABLE status ERROR_VARIABLE output)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "${SOURCE} must compile without PSEPHOS_MISUSE:\n${output}")

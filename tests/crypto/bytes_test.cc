@@ -1,9 +1,38 @@
 #include "psephos/bytes.h"
 
+#include <string>
+#include <string_view>
+
 #include <gtest/gtest.h>
+
+#include "tests/crypto/expect.h"
 
 namespace psephos {
 namespace {
+
+// RFC 4648, section 10, without padding; and the two digits that base64 writes otherwise.
+TEST(Base64Url, WritesAndReadsTheExamples) {
+  const std::pair<std::string_view, std::string_view> examples[] = {
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff", "-_8"}};
+  for (const auto& [bytes, text] : examples) {
+    EXPECT_EQ(base64url(as_bytes(bytes)), text);
+    EXPECT_EQ(as_text(test::must(unbase64url(text))), bytes);
+  }
+  Bytes all;
+  for (unsigned i = 0; i < 256; ++i) {
+    all.push_back(static_cast<std::uint8_t>(i));
+    EXPECT_EQ(test::must(unbase64url(base64url(all))), all);
+  }
+}
+
+TEST(Base64Url, RefusesWhatItDoesNotWrite) {
+  for (const std::string_view text : {"A", "AAAAA", "Zg==", "Zg=", "Zh", "Zm9", "+A", "/A", "Zm 9",
+                                      "Zm9v\n", " Zm9", "Zm9v.", "Zm9\xc3", "A="}) {
+    EXPECT_TRUE(test::fails_with(Errc::malformed, unbase64url(text))) << text;
+  }
+  EXPECT_TRUE(test::fails_with(Errc::malformed, unbase64url(std::string_view("Zm\0v", 4))));
+}
 
 TEST(Printable, LeavesTextAsItIs) {
   for (const char* text :

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -286,6 +287,75 @@ TEST(Merkle, SizesNearTheEndOf64Bits) {
     EXPECT_TRUE(fails_with(Errc::misuse, inclusion_proof(size, size, nodes)));
     EXPECT_TRUE(fails_with(Errc::rejected, verify_inclusion(size, by_level[0], head, {})));
   }
+}
+
+// --- MerkleTree ----------------------------------------------------------------------
+
+// At every size: head, nodes and proofs are those of the simple tree, for this size and all before.
+TEST(MerkleTree, IsTheTreeOfItsLeaves) {
+  const MemoryTree model = numbered_tree(kSmall);
+  MerkleFrontier frontier;
+  MerkleTree tree;
+  EXPECT_EQ(tree.size(), 0U);
+  EXPECT_EQ(tree.head(), frontier.head());
+  for (std::uint64_t size = 1; size <= kSmall; ++size) {
+    tree.append(model.leaf(size - 1));
+    frontier.append(model.leaf(size - 1));
+    ASSERT_EQ(tree.size(), size);
+    ASSERT_EQ(tree.head(), frontier.head()) << size;
+    ASSERT_EQ(tree.head(), model.head(size)) << size;
+    for (std::uint64_t older = 1; older <= size; ++older) {
+      ASSERT_EQ(must(root_of(older, tree.nodes())), model.root(older)) << older << " in " << size;
+      ASSERT_EQ(must(consistency_proof(older, size, tree.nodes())),
+                must(consistency_proof(older, size, model.nodes())));
+    }
+  }
+  for (std::uint64_t size = 1; size <= kSmall; ++size) {
+    for (std::uint64_t index = 0; index < size; ++index) {
+      const Proof proof = must(inclusion_proof(index, size, tree.nodes()));
+      EXPECT_EQ(proof, must(inclusion_proof(index, size, model.nodes())));
+      EXPECT_TRUE(is_ok(verify_inclusion(index, model.leaf(index), model.head(size), proof)));
+    }
+  }
+}
+
+TEST(MerkleTree, RefusesNodesOutside) {
+  const MemoryTree model = numbered_tree(kSmall);
+  MerkleTree tree;
+  EXPECT_TRUE(fails_with(Errc::misuse, tree.nodes()(0, 0)));
+  for (std::uint64_t size = 1; size <= kSmall; ++size) {
+    tree.append(model.leaf(size - 1));
+    for (unsigned level = 0; level < 64; ++level) {
+      const std::uint64_t complete = size >> level;
+      if (complete > 0) {
+        EXPECT_EQ(must(tree.nodes()(level, complete - 1)),
+                  must(model.nodes()(level, complete - 1)));
+      }
+      EXPECT_TRUE(fails_with(Errc::misuse, tree.nodes()(level, complete))) << level << " " << size;
+      EXPECT_TRUE(fails_with(Errc::misuse, tree.nodes()(level, UINT64_MAX)));
+    }
+    // Proofs about leaves that are not there.
+    EXPECT_TRUE(fails_with(Errc::misuse, root_of(size + 1, tree.nodes())));
+    EXPECT_TRUE(fails_with(Errc::misuse, inclusion_proof(size, size, tree.nodes())));
+    EXPECT_TRUE(fails_with(Errc::misuse, inclusion_proof(0, size + 1, tree.nodes())));
+    EXPECT_TRUE(fails_with(Errc::misuse, consistency_proof(size, size + 1, tree.nodes())));
+  }
+  EXPECT_TRUE(fails_with(Errc::misuse, tree.nodes()(64, 0)));
+}
+
+TEST(MerkleTree, CopiesAreOfTheirOwn) {
+  const MemoryTree model = numbered_tree(5);
+  MerkleTree tree;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    tree.append(model.leaf(i));
+  }
+  MerkleTree copy = tree;
+  copy.append(model.leaf(3));
+  tree.append(model.leaf(4));
+  EXPECT_EQ(copy.head(), model.head(4));
+  EXPECT_NE(tree.head(), copy.head());
+  const MerkleTree moved = std::move(copy);
+  EXPECT_EQ(moved.head(), model.head(4));
 }
 
 TEST(Merkle, ReaderErrorsArePassedOn) {

@@ -85,6 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case MessageType::result:
       check(TallyResult::decode(payload, tallies), payload);
       break;
+    case MessageType::roll:
+      check(RollImport::decode(payload, manifest), payload);
+      break;
     default:
       break;
   }

@@ -286,6 +286,34 @@ TEST(BallotDecode, AnyChangedByteIsNoticed) {
 // --- V7: credentials
 // ------------------------------------------------------------------------------
 
+TEST(BallotPeek, SeesWhatDecodingSees) {
+  const Entries entries(basic(), kBoth);
+  for (const BoxEntry& entry : {BoxEntry(entries.ballot), BoxEntry(entries.challenge)}) {
+    const auto peeked = peek_credential(type_and_body(entry));
+    ASSERT_TRUE(is_ok(peeked));
+    EXPECT_EQ(peeked->type,
+              std::holds_alternative<Ballot>(entry) ? EntryType::ballot : EntryType::challenge);
+    EXPECT_EQ(peeked->style, kBoth);
+    EXPECT_EQ(peeked->pk, entries.voter.pk.bytes());
+  }
+}
+
+TEST(BallotPeek, OtherTypesAndShortEntriesAreRefused) {
+  const Entries entries(basic());
+  Bytes bytes = type_and_body(entries.ballot);
+  const auto whole = peek_credential(bytes);
+  for (std::size_t size = 0; size < 37; ++size) {
+    EXPECT_TRUE(fails_with(Errc::malformed, peek_credential(ByteView(bytes).first(size))));
+  }
+  EXPECT_EQ(peek_credential(ByteView(bytes).first(37)), whole);  // nothing behind is looked at
+  for (int type = 0; type < 256; ++type) {
+    bytes[0] = static_cast<std::uint8_t>(type);
+    if (type != 32 && type != 33) {
+      EXPECT_TRUE(fails_with(Errc::malformed, peek_credential(bytes))) << type;
+    }
+  }
+}
+
 TEST(BallotCredential, MessageIsThatOfTheSpecification) {
   const Entries made(basic());
   Writer expected;

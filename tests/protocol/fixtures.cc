@@ -192,6 +192,7 @@ Message Play::signed_by_sender(MessageType type, std::uint32_t sender, Bytes pay
     case MessageType::decryption:
       return sign_message(type, context, sender, std::move(payload), secrets[sender - 1].identity);
     case MessageType::credential_key:
+    case MessageType::roll:
       return sign_message(type, context, sender, std::move(payload), registrar_logs[sender]);
     default: {
       const SecretBuffer content = authority.save();

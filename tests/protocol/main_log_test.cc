@@ -80,8 +80,8 @@ TEST(MainLog, TakesEachTypeInItsPhaseOnly) {
       {Phase::ceremony, {commit, credential_key}},
       {Phase::ready, {credential_key, MessageType::opening}},
       {Phase::failed, {}},
-      {Phase::opened, {open}},
-      {Phase::voting, {close}},
+      {Phase::opened, {open, roll}},
+      {Phase::voting, {close, roll}},
       {Phase::closed, {tally}},
       {Phase::tallied, {tally, decryption, result}},
       {Phase::decrypting, {decryption, result}},
@@ -91,7 +91,7 @@ TEST(MainLog, TakesEachTypeInItsPhaseOnly) {
   for (const auto& [phase, types] : allowed) {
     Play play;
     go_to(play, phase);
-    for (std::uint8_t number = 1; number <= 13; ++number) {
+    for (std::uint8_t number = 1; number <= 14; ++number) {
       const MessageType type{number};
       // No payload of one byte is right, not even that of "open".
       const Fault fault = play.fault_of(some_message(play, type, Bytes(1)));
@@ -320,6 +320,159 @@ TEST(OpenAndClose, HaveExactlyTheirPayload) {
   play.say(play.signed_by_sender(MessageType::close, 0, payload));
   EXPECT_EQ(play.log.close()->boxes, close.boxes);
   EXPECT_EQ(play.log.close()->rolls, close.rolls);
+}
+
+// --- rolls ---------------------------------------------------------------------------------------
+
+RollImport import_of(std::uint32_t number, std::vector<std::uint64_t> voters) {
+  return {.number = number,
+          .digest = {static_cast<std::uint8_t>(number), 9},
+          .voters = std::move(voters)};
+}
+
+TEST(Rolls, AnyNumberBetweenOpeningAndClose) {
+  Play play;
+  const auto say = [&](std::uint32_t registrar, const RollImport& import) {
+    play.say(play.signed_by_sender(MessageType::roll, registrar, import.encode()));
+  };
+  play.to(Phase::opened);
+  EXPECT_EQ(play.log.announced(0, 0), std::nullopt);
+  EXPECT_TRUE(play.log.roll_imports(1).empty());
+  say(1, import_of(0, {3, 4}));
+  EXPECT_EQ(play.log.phase(), Phase::opened);
+  EXPECT_EQ(play.log.announced(1, 0), 3U);
+  EXPECT_EQ(play.log.announced(1, 1), 4U);
+  EXPECT_EQ(play.log.announced(0, 1), std::nullopt) << "that was another registrar";
+  say(1, import_of(1, {0, 0}));
+  play.to(Phase::voting);
+  say(0, import_of(0, {0, 0}));
+  EXPECT_EQ(play.log.announced(0, 0), 0U) << "a list of nobody admits nobody";
+  say(1, import_of(2, {5, 1}));
+  say(0, import_of(1, {2, 0}));
+  EXPECT_EQ(play.log.phase(), Phase::voting);
+  EXPECT_EQ(play.log.announced(0, 0), 2U);
+  EXPECT_EQ(play.log.announced(0, 1), 0U);
+  EXPECT_EQ(play.log.announced(1, 0), 8U);
+  EXPECT_EQ(play.log.announced(1, 1), 5U);
+  ASSERT_EQ(play.log.roll_imports(1).size(), 3U);
+  EXPECT_EQ(play.log.roll_imports(1)[2], import_of(2, {5, 1}));
+  play.to(Phase::complete);
+}
+
+TEST(Rolls, AreTheRegistrarsOwn) {
+  Play play;
+  play.to(Phase::voting);
+  const Bytes payload = import_of(0, {1, 1}).encode();
+  const auto fault = [&](std::uint32_t registrar, const crypto::Ed25519SecretKey& key) {
+    return play.fault_of(
+        sign_message(MessageType::roll, play.log.election()->id(), registrar, payload, key));
+  };
+  for (const std::uint32_t registrar : {2U, 3U, 0xffffffffU}) {
+    const Fault found = fault(registrar, play.registrar_logs[0]);
+    EXPECT_EQ(found.check, Check::order);
+    EXPECT_EQ(found.message, "roll: there is no registrar " + std::to_string(registrar));
+  }
+  for (const std::uint32_t registrar : {0U, 1U}) {
+    for (const auto* key : {&play.registrar_logs[1 - registrar], &play.secrets[0].identity}) {
+      const Fault found = fault(registrar, *key);
+      EXPECT_EQ(found.check, Check::order);
+      EXPECT_EQ(found.equation, "signature");
+      EXPECT_TRUE(found.message.starts_with("roll of registrar " + std::to_string(registrar)));
+    }
+  }
+  // Of another election, or of the manifest alone.
+  for (const Digest32& context : {play.manifest->digest, Digest32{}}) {
+    const Fault found =
+        play.fault_of(sign_message(MessageType::roll, context, 0, payload, play.registrar_logs[0]));
+    EXPECT_EQ(found.check, Check::record);
+    EXPECT_EQ(found.message, "roll: the context is not the election id");
+  }
+  // Signed as a message of another type.
+  Message other = play.signed_by_sender(MessageType::credential_key, 0, payload);
+  other.type = MessageType::roll;
+  other.context = play.log.election()->id();
+  EXPECT_EQ(play.fault_of(other).equation, "signature");
+  play.say(play.signed_by_sender(MessageType::roll, 0, payload));
+}
+
+TEST(Rolls, CountFromZeroWithoutGaps) {
+  Play play;
+  play.to(Phase::voting);
+  const auto message = [&](std::uint32_t registrar, std::uint32_t number) {
+    return play.signed_by_sender(MessageType::roll, registrar, import_of(number, {1, 1}).encode());
+  };
+  const auto fault = [&](std::uint32_t registrar, std::uint32_t number) {
+    const Fault found = play.fault_of(message(registrar, number));
+    EXPECT_EQ(found.check, Check::order);
+    return found.message;
+  };
+  EXPECT_EQ(fault(0, 1), "roll of registrar 0: import 1 is out of sequence; 0 is next");
+  play.say(message(0, 0));
+  EXPECT_EQ(fault(0, 0), "roll of registrar 0: import 0 is out of sequence; 1 is next");
+  EXPECT_EQ(fault(0, 2), "roll of registrar 0: import 2 is out of sequence; 1 is next");
+  EXPECT_EQ(fault(0, 0xffffffff),
+            "roll of registrar 0: import 4294967295 is out of sequence; 1 is next");
+  EXPECT_EQ(fault(1, 1), "roll of registrar 1: import 1 is out of sequence; 0 is next");
+  play.say(message(1, 0));
+  play.say(message(0, 1));
+  EXPECT_EQ(play.log.announced(0, 0), 2U);
+}
+
+TEST(Rolls, HaveExactlyTheirPayload) {
+  Play play;
+  play.to(Phase::voting);
+  const std::uint64_t voters = play.manifest->voters;
+  RollImport import = import_of(0, {voters - 1, 1});
+  const Bytes payload = import.encode();
+  ASSERT_EQ(payload.size(), 4U + 32 + 2 * 8);
+  EXPECT_EQ(hex(ByteView(payload).first(6)), "000000000009");
+  EXPECT_EQ(hex(ByteView(payload).subspan(44)), "0000000000000001");
+  EXPECT_EQ(must(RollImport::decode(payload, *play.manifest)), import);
+  const auto fault = [&](const Bytes& bytes) {
+    const Fault found = play.fault_of(play.signed_by_sender(MessageType::roll, 0, bytes));
+    EXPECT_EQ(found.check, Check::order);
+    EXPECT_TRUE(found.message.starts_with("roll of registrar 0: ")) << found.message;
+    return found.message;
+  };
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    fault(Bytes(payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(size)));
+  }
+  Bytes longer = payload;
+  longer.push_back(0);
+  EXPECT_EQ(fault(longer), "roll of registrar 0: roll: 1 bytes too many");
+  longer.resize(payload.size() + 8);
+  EXPECT_EQ(fault(longer), "roll of registrar 0: roll: 8 bytes too many") << "three styles";
+  // More voters than the election has, in one style, in all, and around 2^64.
+  const std::string too_many = "roll of registrar 0: roll: more voters than the manifest allows";
+  for (const std::vector<std::uint64_t>& numbers :
+       std::vector<std::vector<std::uint64_t>>{{voters + 1, 0},
+                                               {0, voters + 1},
+                                               {voters, 1},
+                                               {voters - 1, 2},
+                                               {UINT64_MAX, 0},
+                                               {0, UINT64_MAX},
+                                               {1, UINT64_MAX},
+                                               {UINT64_MAX, UINT64_MAX},
+                                               {std::uint64_t{1} << 63, std::uint64_t{1} << 63}}) {
+    EXPECT_EQ(fault(import_of(0, numbers).encode()), too_many);
+  }
+  play.say(play.signed_by_sender(MessageType::roll, 0, payload));
+  EXPECT_EQ(play.log.announced(0, 0), voters - 1);
+}
+
+TEST(Rolls, EveryBitCounts) {
+  Play play;
+  play.to(Phase::voting);
+  const Bytes good =
+      play.signed_by_sender(MessageType::roll, 1, import_of(0, {2, 3}).encode()).encode();
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    Bytes changed = good;
+    changed[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    const auto message = Message::decode(changed);
+    MainLog copy = play.log;
+    EXPECT_FALSE(message.has_value() && copy.append(*message).has_value()) << bit;
+  }
+  play.say(must(Message::decode(good)));
 }
 
 TEST(Tallies, StandInOrder) {

@@ -46,15 +46,15 @@ TEST(Message, RefusesUnknownTypesAndShortBytes) {
   ASSERT_EQ(bytes.size(), 1U + 32 + 4 + 64);
   for (unsigned type = 0; type < 256; ++type) {
     bytes[0] = static_cast<std::uint8_t>(type);
-    EXPECT_EQ(Message::decode(bytes).has_value(), type >= 1 && type <= 13) << type;
+    EXPECT_EQ(Message::decode(bytes).has_value(), type >= 1 && type <= 14) << type;
   }
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto message = Message::decode(ByteView(bytes).first(size));
     ASSERT_FALSE(message.has_value());
     EXPECT_EQ(message.error().code, Errc::malformed);
   }
-  bytes[0] = 14;
-  EXPECT_EQ(Message::decode(bytes).error().message, "message of unknown type 14");
+  bytes[0] = 15;
+  EXPECT_EQ(Message::decode(bytes).error().message, "message of unknown type 15");
 }
 
 TEST(Message, EveryBitIsSigned) {

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/hmac.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/main_log.h"
 #include "psephos/protocol/wallet.h"
@@ -240,6 +243,182 @@ TEST(Registrar, PseudonymIsThatOfTheSpecification) {
   EXPECT_EQ(ann, crypto::hmac_sha256(salt, {message.bytes()}));
   EXPECT_NE(ann, office().registrar.pseudonym(office().election->id(), "bo"));
   EXPECT_NE(ann, office().registrar.pseudonym(Digest32{}, "ann"));
+}
+
+// --- issuing apart from the roll -----------------------------------------------------------------
+
+TEST(RegistrarIssueTo, DecidesAsIssueDoes) {
+  Wallet wallet = wallet_of(kMayor);
+  const EnrolmentRequest request = request_of(wallet, "ann", "ann's code");
+  const auto issue_to = [&](std::optional<std::uint32_t> style, const Issuance* before) {
+    return office().registrar.issue_to(*office().election, style, before, request);
+  };
+  const auto by_roll = must(issue(IssuanceState(*office().manifest), request));
+  const auto answer = must(issue_to(kMayor, nullptr));
+  ASSERT_TRUE(answer.issuance.has_value());
+  EXPECT_EQ(*answer.issuance, *by_roll.issuance);
+  EXPECT_EQ(answer.response.encode(), by_roll.response.encode());
+  // Nobody found, or found with another style: as an unknown voter.
+  for (const std::optional<std::uint32_t> style :
+       std::vector<std::optional<std::uint32_t>>{std::nullopt, kBoth, kIsland, 3, 77}) {
+    const auto refused = issue_to(style, nullptr);
+    EXPECT_TRUE(fails_with(Errc::rejected, refused));
+    EXPECT_EQ(refused.error().message,
+              "not on the roll with this voter id, code and ballot style; check all three");
+    // Also where there was an answer before.
+    EXPECT_TRUE(fails_with(Errc::rejected, issue_to(style, &*answer.issuance)));
+  }
+  // Answered before: the same again, and nothing for the log.
+  const auto again = must(issue_to(kMayor, &*answer.issuance));
+  EXPECT_FALSE(again.issuance.has_value());
+  EXPECT_EQ(again.response.encode(), answer.response.encode());
+  EXPECT_TRUE(is_ok(wallet.receive(*office().election, again.response)));
+  // With anything else before, nothing.
+  std::vector<Issuance> others(3, *answer.issuance);
+  others[0].pseudonym[0] ^= 1;
+  others[1].blinded_digest[31] ^= 1;
+  others[2].style = kIsland;
+  for (const Issuance& before : others) {
+    EXPECT_TRUE(fails_with(Errc::misuse, issue_to(kMayor, &before)));
+  }
+}
+
+TEST(RegistrarIssueTo, TrustsTheCallerForTheVoterOnly) {
+  Wallet wallet = wallet_of(kMayor);
+  const auto issue_to = [&](const EnrolmentRequest& request) {
+    return office().registrar.issue_to(*office().election, request.style, nullptr, request);
+  };
+  // No code is looked at, and no roll.
+  EXPECT_TRUE(is_ok(issue_to(request_of(wallet, "dora", ""))));
+  EnrolmentRequest request = request_of(wallet, "ann", "");
+  request.style = 3;
+  EXPECT_TRUE(fails_with(Errc::rejected, issue_to(request))) << "no such style, says who may";
+  request = request_of(wallet, "ann", "");
+  request.registrar = 1;
+  EXPECT_TRUE(fails_with(Errc::misuse, issue_to(request)));
+  request = request_of(wallet, "ann", "");
+  request.election_id[31] ^= 1;
+  EXPECT_TRUE(fails_with(Errc::misuse, issue_to(request)));
+  request = request_of(wallet, "ann", "");
+  request.blinded_message.assign(256, 0);
+  EXPECT_TRUE(fails_with(Errc::malformed, issue_to(request)));
+  const auto other = office().open();
+  request = request_of(wallet, "ann", "");
+  request.election_id = other->id();
+  EXPECT_TRUE(
+      fails_with(Errc::misuse, office().registrar.issue_to(*other, kMayor, nullptr, request)));
+}
+
+// --- rolls ---------------------------------------------------------------------------------------
+
+SecretBytes<32> salt_key() {
+  const SecretBuffer saved = must(office().registrar.save());
+  SecretBytes<32> salt;  // manifest digest, index, log key, salt key
+  std::ranges::copy(saved.expose_secret().subspan(32 + 4 + 32, 32), salt.expose_secret().begin());
+  return salt;
+}
+
+// A registrar of the same manifest with keys of its own, not started.
+const Registrar& fresh() {
+  static const Registrar registrar = [] {
+    SeededRandom random(test::test_seed() + 1);
+    return must(Registrar::create(*office().manifest, 0, random, office().executor));
+  }();
+  return registrar;
+}
+
+TEST(RegistrarRoll, CodeDigestIsThatOfTheSpecification) {
+  const Digest32& id = office().election->id();
+  const auto digest = [&](std::string_view voter, std::string_view code) {
+    return office().registrar.code_digest(id, voter, code);
+  };
+  Writer message;
+  message.raw(as_bytes("psephos/v1/roll-code")).raw(id).var("ann").var("her code");
+  EXPECT_EQ(digest("ann", "her code"), crypto::hmac_sha256(salt_key(), {message.bytes()}));
+  // Another one for another voter, code, split between the two, election and key.
+  std::set<Digest32> digests;
+  const std::vector<std::pair<std::string, std::string>> pairs = {
+      {"ann", "her code"}, {"bo", "her code"},   {"ann", "her codf"},
+      {"annh", "er code"}, {"ann", "her code "}, {"", "annher code"},
+      {"annher code", ""}, {"ann", ""},          {"", ""},
+      {"Ann", "her code"}};
+  for (const auto& [voter, code] : pairs) {
+    digests.insert(digest(voter, code));
+  }
+  Digest32 other_id = id;
+  other_id[0] ^= 1;
+  digests.insert(office().registrar.code_digest(other_id, "ann", "her code"));
+  digests.insert(fresh().code_digest(id, "ann", "her code"));
+  // Nor is it what the public log calls the voter.
+  digests.insert(office().registrar.pseudonym(id, "ann"));
+  digests.insert(office().registrar.pseudonym(id, "-code"));
+  EXPECT_EQ(digests.size(), pairs.size() + 4);
+  EXPECT_EQ(must(Registrar::load(must(office().registrar.save()))).code_digest(id, "ann", "x"),
+            digest("ann", "x"));
+}
+
+using Rows = std::vector<Registrar::RollRow>;
+Result<Message> roll_import(std::uint32_t number, const Rows& rows) {
+  return office().registrar.roll_import(*office().election, number, rows);
+}
+
+TEST(RegistrarRoll, ImportIsThatOfTheSpecification) {
+  const Rows rows = {{"ann", kMayor}, {"bo", kIsland}, {"cy", kMayor}};
+  const Message message = must(roll_import(7, rows));
+  EXPECT_EQ(message.type, MessageType::roll);
+  EXPECT_EQ(message.context, office().election->id());
+  EXPECT_EQ(message.sender, 0U);
+  EXPECT_TRUE(is_ok(message.verify(office().registrar.log_key())));
+  const RollImport import = must(RollImport::decode(message.payload, *office().manifest));
+  EXPECT_EQ(import.number, 7U);
+  EXPECT_EQ(import.voters, (std::vector<std::uint64_t>{0, 2, 1}));
+  Writer list;
+  list.raw(as_bytes("psephos/v1/roll-import")).raw(office().election->id()).u32(7);
+  list.var("ann").u32(kMayor).var("bo").u32(kIsland).var("cy").u32(kMayor);
+  EXPECT_EQ(import.digest, crypto::hmac_sha256(salt_key(), {list.bytes()}));
+  EXPECT_EQ(message.payload, import.encode());
+}
+
+TEST(RegistrarRoll, DigestIsOfNumberVotersStylesAndOrder) {
+  std::set<Digest32> digests;
+  std::size_t lists = 0;
+  const auto add = [&](std::uint32_t number, const Rows& rows) {
+    const Message message = must(roll_import(number, rows));
+    digests.insert(must(RollImport::decode(message.payload, *office().manifest)).digest);
+    ++lists;
+  };
+  add(0, {});
+  add(1, {});
+  add(0, {{"ann", kMayor}});
+  add(1, {{"ann", kMayor}});
+  add(0, {{"ann", kIsland}});
+  add(0, {{"bo", kMayor}});
+  add(0, {{"", kMayor}});
+  add(0, {{"ann", kMayor}, {"bo", kMayor}});
+  add(0, {{"bo", kMayor}, {"ann", kMayor}});
+  add(0, {{"annb", kMayor}, {"o", kMayor}});
+  add(0, {{"ann", kMayor}, {"bo", kIsland}});
+  add(0, {{"ann", kIsland}, {"bo", kMayor}});
+  EXPECT_EQ(digests.size(), lists);
+  add(0, {{"ann", kMayor}});
+  EXPECT_EQ(digests.size(), lists - 1) << "the same list, the same digest";
+}
+
+TEST(RegistrarRoll, ImportsWhatAMainLogTakes) {
+  EXPECT_TRUE(is_ok(roll_import(0, {{"a", 0}, {"b", 1}, {"c", 2}})));
+  // The manifest has three voters.
+  EXPECT_TRUE(fails_with(Errc::misuse, roll_import(0, {{"a", 0}, {"b", 1}, {"c", 2}, {"d", 0}})));
+  const auto refused = roll_import(0, {{"a", 0}, {"b", 3}});
+  EXPECT_TRUE(fails_with(Errc::misuse, refused));
+  EXPECT_EQ(refused.error().message, "voter \"b\\x1b\": there is no style 3");
+  // For the election that it serves only: another opening, another manifest, none yet.
+  const Rows rows = {{"a", 0}};
+  const auto other = office().open();
+  EXPECT_TRUE(fails_with(Errc::misuse, office().registrar.roll_import(*other, 0, rows)));
+  const auto elsewhere = test::make_election({.origin = "vote.example/other"});
+  EXPECT_TRUE(
+      fails_with(Errc::misuse, office().registrar.roll_import(*elsewhere.election, 0, rows)));
+  EXPECT_TRUE(fails_with(Errc::misuse, fresh().roll_import(*office().election, 0, rows)));
 }
 
 TEST(Registrar, CompareRoll) {

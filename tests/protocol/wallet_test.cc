@@ -40,6 +40,7 @@ Wallet reloaded(const Wallet& wallet) {
   EXPECT_TRUE(equal(loaded.save().expose_secret(), saved.expose_secret()));
   EXPECT_EQ(loaded.style(), wallet.style());
   EXPECT_EQ(loaded.credential(), wallet.credential());
+  EXPECT_EQ(loaded.seen(), wallet.seen());
   return loaded;
 }
 
@@ -307,6 +308,107 @@ TEST(WalletFile, EveryOtherLengthIsRefused) {
     longer.push_back(0);
     EXPECT_TRUE(fails_with(Errc::malformed, Wallet::load(SecretBuffer(longer), election())));
   }
+}
+
+// --- what the box answered
+// ------------------------------------------------------------------------
+
+crypto::LogProof receipt_under(const std::string& checkpoint) {
+  return {.extra = Bytes(32), .index = 0, .hashes = {}, .checkpoint = checkpoint};
+}
+
+std::string checkpoint() {
+  const crypto::Checkpoint text{
+      .origin = "vote.example/box/0", .tree = {.size = 1, .root = {}}, .extensions = {}};
+  return crypto::Note{.text = text.print(),
+                      .signatures = {{.name = "box", .id = 1, .signature = Bytes(64)}}}
+      .print();
+}
+
+// Three ballots sent; the second has a receipt and the third was refused.
+Wallet with_answers(Random& random) {
+  Wallet wallet = two().enrolled(kMayor, random);
+  for (int i = 0; i < 3; ++i) {
+    must(wallet.prepare(election(), good_vote(), random));
+    must(wallet.cast(election(), random));
+  }
+  must(wallet.answered(1, Wallet::Answer::receipt, receipt_under(checkpoint()).print()));
+  must(wallet.answered(2, Wallet::Answer::refusal, checkpoint()));
+  return wallet;
+}
+
+TEST(Wallet, KeepsWhatTheBoxAnswered) {
+  SeededRandom random;
+  Wallet wallet = reloaded(with_answers(random));
+  ASSERT_EQ(wallet.sent().size(), 3U);
+  EXPECT_EQ(wallet.sent()[0].answer, Wallet::Answer::none);
+  EXPECT_EQ(wallet.sent()[0].text, "");
+  EXPECT_EQ(wallet.sent()[1].answer, Wallet::Answer::receipt);
+  EXPECT_EQ(wallet.sent()[1].text, receipt_under(checkpoint()).print());
+  EXPECT_EQ(wallet.sent()[2].answer, Wallet::Answer::refusal);
+  EXPECT_EQ(wallet.sent()[2].text, checkpoint());
+  EXPECT_EQ(wallet.seen(), "");
+  must(wallet.saw(checkpoint()));
+  wallet = reloaded(wallet);
+  EXPECT_EQ(wallet.seen(), checkpoint());
+  must(wallet.prepare(election(), good_vote(), random));
+  wallet = reloaded(wallet);
+  must(wallet.cast(election(), random));
+  wallet = reloaded(wallet);
+  EXPECT_EQ(wallet.sent()[3].answer, Wallet::Answer::none);
+}
+
+TEST(Wallet, ACheckpointIsKeptBeforeAnythingIsSent) {
+  SeededRandom random;
+  Wallet wallet = two().enrolled(kMayor, random);
+  must(wallet.saw(checkpoint()));
+  EXPECT_EQ(reloaded(wallet).seen(), checkpoint());
+}
+
+TEST(Wallet, AnswersThatMakeNoSense) {
+  SeededRandom random;
+  Wallet wallet = with_answers(random);
+  const std::string text = receipt_under(checkpoint()).print();
+  using enum Wallet::Answer;
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(3, receipt, text)));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(1, receipt, text)));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(2, refusal, checkpoint())));
+  EXPECT_TRUE(fails_with(Errc::misuse, wallet.answered(0, none, "")));
+  for (const std::string& bad :
+       {std::string(), std::string("yes"), checkpoint(), text.substr(0, text.size() / 2)}) {
+    EXPECT_TRUE(fails_with(Errc::malformed, wallet.answered(0, receipt, bad)));
+  }
+  for (const std::string& bad : {std::string(), std::string("no"), std::string(1 << 20, 'x')}) {
+    EXPECT_TRUE(fails_with(Errc::malformed, wallet.answered(0, refusal, bad)));
+    EXPECT_TRUE(fails_with(Errc::malformed, wallet.saw(bad)));
+  }
+  EXPECT_TRUE(fails_with(Errc::malformed, wallet.saw(text)));
+  EXPECT_EQ(wallet.sent()[0].answer, none);
+  EXPECT_EQ(wallet.seen(), "");
+  EXPECT_TRUE(is_ok(wallet.answered(0, receipt, text)));
+}
+
+TEST(WalletFile, AnswersAreWholeOrNotThere) {
+  SeededRandom random;
+  const SecretBuffer saved = with_answers(random).save();
+  const ByteView bytes = saved.expose_secret();
+  const std::size_t part =
+      3 + 4 + receipt_under(checkpoint()).print().size() + 4 + checkpoint().size() + 4;
+  for (std::size_t size = bytes.size() - part; size < bytes.size(); ++size) {
+    const auto loaded = Wallet::load(SecretBuffer(bytes.first(size)), election());
+    // Without the whole part it is a wallet that never heard from a box.
+    EXPECT_EQ(loaded.has_value(), size == bytes.size() - part) << size;
+  }
+  Bytes longer(bytes.begin(), bytes.end());
+  longer.push_back(0);
+  EXPECT_TRUE(fails_with(Errc::malformed, Wallet::load(SecretBuffer(longer), election())));
+  // An answer of a kind that there is not, and a part that says nothing.
+  Bytes other(bytes.begin(), bytes.end());
+  other[bytes.size() - part] = 3;
+  EXPECT_TRUE(fails_with(Errc::malformed, Wallet::load(SecretBuffer(other), election())));
+  Bytes empty(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(part));
+  empty.insert(empty.end(), 3 + 4, 0);
+  EXPECT_TRUE(fails_with(Errc::malformed, Wallet::load(SecretBuffer(empty), election())));
 }
 
 TEST(WalletFile, KeysMustBelongTogether) {

@@ -10,6 +10,7 @@
 #include "psephos/crypto/batch_evaluator.h"
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/merkle.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
 #include "psephos/protocol/message_signer.h"
 

@@ -11,6 +11,7 @@
 
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/tile.h"
+#include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/message_signer.h"
 
 #include "protocol/decrypt.h"
@@ -467,6 +468,95 @@ TEST_F(Rejection, IssuanceTwiceToOneVoter) {
 TEST_F(Rejection, MoreUsedThanIssued) {
   small_->rolls[1].pop_back();
   EXPECT_TRUE(rejected_only_by(with_boxes(*small_), Check::issuance));
+}
+
+// A roll message as registrar r would sign it; it serves the election in which the forge keeps it.
+protocol::Message roll_of(const Forge& forge, std::uint32_t r, std::uint32_t number,
+                          const std::vector<std::uint32_t>& styles) {
+  std::vector<protocol::Registrar::RollRow> rows;
+  for (const std::uint32_t style : styles) {
+    rows.push_back({"voter " + std::to_string(rows.size()), style});
+  }
+  return value(forge.registrars[r].roll_import(*forge.election, number, rows));
+}
+
+TEST_F(Rejection, MoreIssuedThanAnnounced) {
+  // Issued by each registrar: three of style 0 and two of style 1.
+  const auto honest = small_->main;
+  const auto close = static_cast<std::ptrdiff_t>(small_->find(MessageType::close));
+  const auto with_rolls = [&](const std::vector<protocol::Message>& rolls) {
+    small_->main = honest;
+    small_->main.insert(small_->main.begin() + close, rolls.begin(), rolls.end());
+    return verify_files(small_->publish());
+  };
+  const auto roll = [&](std::uint32_t r, std::uint32_t number,
+                        const std::vector<std::uint32_t>& styles) {
+    return roll_of(*small_, r, number, styles);
+  };
+  EXPECT_TRUE(with_rolls({roll(0, 0, {0, 0, 0, 1, 1})}).accepted()) << "the other has none";
+  EXPECT_TRUE(
+      with_rolls({roll(0, 0, {0, 0, 0, 1, 1}), roll(1, 0, {1, 0, 1, 0, 1, 0, 0})}).accepted());
+  EXPECT_TRUE(with_rolls({roll(1, 0, {}), roll(1, 1, {0, 1, 0}), roll(1, 2, {1, 0})}).accepted())
+      << "in several lists";
+  for (const auto& few : std::vector<std::vector<protocol::Message>>{
+           {roll(0, 0, {})},
+           {roll(0, 0, {0, 0, 0, 1})},
+           {roll(0, 0, {0, 0, 1, 1, 1, 1, 1})},
+           {roll(0, 0, {0, 0, 0, 1, 1}), roll(1, 0, {0, 0, 0, 1})},
+           {roll(1, 0, {0, 0, 0}), roll(1, 1, {1})}}) {
+    EXPECT_TRUE(rejected_only_by(with_rolls(few), Check::issuance));
+  }
+  const Report report = with_rolls({roll(1, 0, {0, 0, 1, 1})});
+  ASSERT_EQ(report[Check::issuance].faults.size(), 1U);
+  EXPECT_EQ(report[Check::issuance].faults[0].place, "roll/1");
+  EXPECT_EQ(report[Check::issuance].faults[0].message,
+            "style \"town\": 3 credentials issued, only 2 voters on the roll announced");
+  // Before the opening of the polls as well.
+  small_->main = honest;
+  small_->main.insert(
+      small_->main.begin() + static_cast<std::ptrdiff_t>(small_->find(MessageType::open)),
+      roll(0, 0, {0, 0, 0, 1, 1}));
+  EXPECT_TRUE(verify_files(small_->publish()).accepted());
+}
+
+TEST_F(Rejection, RollsOutOfTheirOrder) {
+  const auto honest = small_->main;
+  const protocol::Message roll = roll_of(*small_, 0, 0, {0, 0, 0, 1, 1});
+  const auto with_roll = [&](const protocol::Message& message, std::size_t at) {
+    small_->main = honest;
+    small_->main.insert(small_->main.begin() + static_cast<std::ptrdiff_t>(at), message);
+    return verify_files(small_->publish());
+  };
+  const std::size_t opening = small_->find(MessageType::opening);
+  const std::size_t close = small_->find(MessageType::close);
+  for (std::size_t at = opening - 1; at <= honest.size(); ++at) {
+    const Report report = with_roll(roll, at);
+    if (at > opening && at <= close) {
+      EXPECT_TRUE(report.accepted()) << at;
+    } else if (at > close) {
+      EXPECT_TRUE(rejected_only_by(report, Check::order)) << at;
+    } else {
+      EXPECT_FALSE(report.accepted()) << at;
+    }
+  }
+  // Numbers that do not count on; the second of two. What was announced by such a message is not.
+  EXPECT_TRUE(
+      rejected_only_by(with_roll(roll_of(*small_, 0, 1, {0, 0, 0, 1, 1}), close), Check::order));
+  small_->main = honest;
+  small_->main.insert(small_->main.begin() + static_cast<std::ptrdiff_t>(close), 2, roll);
+  EXPECT_TRUE(rejected_only_by(verify_files(small_->publish()), Check::order));
+  // In another's name, and changed by whoever keeps the log.
+  protocol::Message other = roll;
+  other.sender = 1;
+  EXPECT_TRUE(rejected_only_by(with_roll(other, close), Check::order, "signature"));
+  other = roll;
+  other.payload.back() ^= 1;
+  EXPECT_TRUE(rejected_only_by(with_roll(other, close), Check::order, "signature"));
+  other = small_->sign_again(roll, roll.payload);  // by the authority
+  EXPECT_TRUE(rejected_only_by(with_roll(other, close), Check::order, "signature"));
+  other = roll;
+  other.context = small_->manifest->digest;
+  EXPECT_TRUE(rejected_by(with_roll(other, close), Check::record));
 }
 
 // ---- ceremony, opening

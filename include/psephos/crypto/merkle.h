@@ -41,6 +41,20 @@ class MerkleFrontier {
 // index·2^level; it is asked only for subtrees inside the tree.
 using NodeReader = std::function<Result<Digest32>(unsigned level, std::uint64_t index)>;
 
+// MerkleTree keeps every complete subtree's hash in memory: two hashes a leaf. Its proofs cost no
+// reading.
+class MerkleTree {
+ public:
+  void append(const Digest32& leaf_hash);
+  [[nodiscard]] std::uint64_t size() const { return levels_.empty() ? 0 : levels_[0].size(); }
+  [[nodiscard]] TreeHead head() const;
+  // The reader's tree must outlive it.
+  [[nodiscard]] NodeReader nodes() const;
+
+ private:
+  std::vector<std::vector<Digest32>> levels_;
+};
+
 // inclusion_proof for leaf `index` in a tree of `size` leaves, from the leaf up. Errc::misuse if
 // index ≥ size.
 [[nodiscard]] Result<std::vector<Digest32>> inclusion_proof(std::uint64_t index, std::uint64_t size,

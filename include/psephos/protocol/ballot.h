@@ -107,4 +107,14 @@ using CredentialPk = std::array<std::uint8_t, crypto::Point::kSize>;
 // shard_of is the box shard a credential belongs to.
 [[nodiscard]] std::uint32_t shard_of(const CredentialPk& pk, std::uint32_t shards);
 
+// peek_credential reads what a box entry (type ‖ body) begins with, and nothing after it: for those
+// who count entries of a log that others have judged. The pk need not be a point.
+struct PeekedCredential {
+  EntryType type = EntryType::ballot;  // or challenge
+  std::uint32_t style = 0;
+  CredentialPk pk{};
+  friend bool operator==(const PeekedCredential&, const PeekedCredential&) = default;
+};
+[[nodiscard]] Result<PeekedCredential> peek_credential(ByteView payload);
+
 }  // namespace psephos::protocol

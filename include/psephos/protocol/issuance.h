@@ -48,6 +48,18 @@ struct Issuance {
   friend bool operator==(const Issuance&, const Issuance&) = default;
 };
 
+// RollImport is the payload of a registrar's roll message: a list of voters it admits from then on.
+// Whoever may see list and salt key can check the digest; everyone else, the numbers.
+struct RollImport {
+  std::uint32_t number = 0;  // of this registrar's imports, from 0
+  Digest32 digest{};
+  std::vector<std::uint64_t> voters;  // per style
+
+  static Result<RollImport> decode(ByteView payload, const Manifest& manifest);
+  [[nodiscard]] Bytes encode() const;
+  friend bool operator==(const RollImport&, const RollImport&) = default;
+};
+
 // IssuanceState is the fold over a roll log (V10).
 class IssuanceState {
  public:

@@ -1,21 +1,17 @@
-// Appending to a log of a record. Spec: docs/spec.md §7.
+// Appending to a log of a record, signing its checkpoints. Spec: docs/spec.md §7.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "psephos/crypto/note_signer.h"
-#include "psephos/protocol/log_reader.h"
-#include "psephos/protocol/storage.h"
+#include "psephos/protocol/log_files.h"
 
 namespace psephos::protocol {
 
-// LogWriter owns the end of one log. The order of writes is: full bundles and tiles as they fill,
-// then, in publish, partial bundle and tiles under names of their own, then the checkpoint, then
-// removal of the former partial ones. A machine that dies anywhere leaves the former checkpoint
-// with all its files, and files beyond it that open clears away.
+// LogWriter owns the end of one log whose only store is a record's files (log_files.h tells in what
+// order they are written).
 class LogWriter {
  public:
   // create makes an empty log with its first checkpoint. Errc::misuse if one is there.
@@ -30,21 +26,13 @@ class LogWriter {
   // publish makes everything appended durable and signs the new checkpoint, which it returns.
   Result<std::string> publish();
 
-  [[nodiscard]] std::uint64_t size() const { return tiles_->size(); }
+  [[nodiscard]] std::uint64_t size() const { return files_.size(); }
 
  private:
-  LogWriter() = default;
-  void start_tiles();
-  Result<void> write_bundle();
-  RecordStore* store_ = nullptr;
-  std::string log_;
+  LogWriter(LogFiles files, std::shared_ptr<const crypto::NoteSigner> signer)
+      : files_(std::move(files)), signer_(std::move(signer)) {}
+  LogFiles files_;
   std::shared_ptr<const crypto::NoteSigner> signer_;
-  Digest32 previous_{};
-  crypto::MerkleFrontier frontier_;
-  std::unique_ptr<crypto::TileStream> tiles_;
-  std::vector<Bytes> pending_;  // entries of the unfinished bundle
-  std::vector<std::string>
-      published_partials_;  // files the last checkpoint needs and the next will not
 };
 
 }  // namespace psephos::protocol

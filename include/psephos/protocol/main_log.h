@@ -15,6 +15,7 @@
 #include "psephos/crypto/relation.h"
 #include "psephos/protocol/ceremony.h"
 #include "psephos/protocol/check.h"
+#include "psephos/protocol/issuance.h"
 #include "psephos/protocol/message.h"
 #include "psephos/protocol/opening.h"
 #include "psephos/protocol/tally.h"
@@ -76,6 +77,14 @@ class MainLog {
   };
   [[nodiscard]] const std::vector<std::vector<Sent>>& decryptions() const { return decryptions_; }
   [[nodiscard]] const std::vector<TallyResult>& results() const { return results_; }
+  // The lists of voters a registrar has announced. A registrar that announced any may issue to no
+  // more voters than they hold.
+  [[nodiscard]] const std::vector<RollImport>& roll_imports(std::uint32_t registrar) const {
+    return roll_imports_[registrar];
+  }
+  // Their voters of one style, in all; nothing if the registrar announced no list.
+  [[nodiscard]] std::optional<std::uint64_t> announced(std::uint32_t registrar,
+                                                       std::uint32_t style) const;
   // Credential key messages so far, by registrar and style (before the opening their signatures are
   // unverified).
   [[nodiscard]] bool has_credential_key(std::uint32_t registrar, std::uint32_t style) const;
@@ -91,6 +100,7 @@ class MainLog {
   std::expected<void, Fault> append_tally(const Message& message);
   std::expected<void, Fault> append_decryption(const Message& message);
   std::expected<void, Fault> append_result(const Message& message);
+  std::expected<void, Fault> append_roll(const Message& message);
   [[nodiscard]] std::expected<void, Fault> check_credential_keys(const Opening& opening) const;
 
   std::shared_ptr<const Manifest> manifest_;
@@ -105,6 +115,7 @@ class MainLog {
   std::vector<Tally> tallies_;
   std::vector<std::vector<Sent>> decryptions_;
   std::vector<TallyResult> results_;
+  std::vector<std::vector<RollImport>> roll_imports_;  // [registrar]
 };
 
 }  // namespace psephos::protocol

@@ -26,6 +26,7 @@ enum class MessageType : std::uint8_t {
   tally = 11,
   decryption = 12,
   result = 13,
+  roll = 14,
 };
 [[nodiscard]] std::string_view name(MessageType type);
 

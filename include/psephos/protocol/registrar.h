@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ class Registrar {
   // it.
   Result<void> start(const Election& election);
 
+  // serves is ok if these keys were started for this election, otherwise Errc::misuse.
+  [[nodiscard]] Result<void> serves(const Election& election) const;
+
   // The voter's name in the public log.
   [[nodiscard]] Digest32 pseudonym(const Digest32& election_id, std::string_view voter) const;
 
@@ -65,6 +69,26 @@ class Registrar {
   [[nodiscard]] Result<Answer> issue(const Election& election, const Roll& roll,
                                      const IssuanceState& state,
                                      const EnrolmentRequest& request) const;
+  // issue_to is the same for a voter whom the caller has identified and found on the roll, with
+  // this style (nothing: not found); `before` is the issuance to their pseudonym, if there was one.
+  // It takes milliseconds and changes nothing: many may run at once, and IssuanceState decides when
+  // their issuances are appended.
+  [[nodiscard]] Result<Answer> issue_to(const Election& election,
+                                        std::optional<std::uint32_t> style, const Issuance* before,
+                                        const EnrolmentRequest& request) const;
+
+  // What stands for a voter's one-time code where a roll is kept: useless without the key file.
+  [[nodiscard]] Digest32 code_digest(const Digest32& election_id, std::string_view voter,
+                                     std::string_view code) const;
+
+  // roll_import announces a list of voters in the main log: how many of each style, and a digest
+  // over voters and styles in the order given, under the salt key.
+  struct RollRow {
+    std::string voter;
+    std::uint32_t style = 0;
+  };
+  [[nodiscard]] Result<Message> roll_import(const Election& election, std::uint32_t number,
+                                            std::span<const RollRow> rows) const;
 
   // issue_own makes a voter's credential without blinding, for whoever plays voter and registrar
   // (synthetic.h). Log entry and signature are distributed as those of issue: what stands for the

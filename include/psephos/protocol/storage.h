@@ -1,8 +1,11 @@
-// How the protocol reads and writes a record, without knowing where it lies. Paths are relative,
-// with
-// '/' between parts ("box/0/checkpoint").
+// How the protocol reads and writes a record, without knowing where it lies, and how a server keeps
+// its logs. Paths are relative, with '/' between parts ("box/0/checkpoint").
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +40,58 @@ class RecordStore : public RecordSource {
  public:
   virtual Result<void> write(const std::string& path, ByteView content) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
+};
+
+// LogEntry is an entry of a log as a LogStore is given it.
+struct LogEntry {
+  Bytes bytes;  // the whole entry, from the hash in front
+  // What no two entries of a log may share; empty: nothing. The folds decide who may say what; a
+  // store that refuses a second key is the net below them.
+  Bytes key;
+  // What the entry is looked up by (a tracking code); not unique.
+  std::optional<Digest32> code;
+};
+
+// LogBatch is what a log gets at once: entries, and the checkpoint over the log that ends with
+// them.
+struct LogBatch {
+  std::string log;          // "box/0"
+  std::uint64_t first = 0;  // index of the first entry: the size of the log before
+  std::vector<LogEntry> entries;
+  std::string checkpoint;  // a signed note
+};
+
+// LogStore keeps the logs of one election and every checkpoint that was committed. It trusts its
+// caller in what is signed and is trusted in nothing: Log::open (log.h) compares what it returns
+// with the signed checkpoint. Reading may be done from several threads at once, beside one commit.
+class LogStore {
+ public:
+  LogStore() = default;
+  LogStore(const LogStore&) = delete;
+  LogStore& operator=(const LogStore&) = delete;
+  virtual ~LogStore() = default;
+
+  // commit takes all batches, or none of them: durable when it returns. Errc::misuse: a batch does
+  // not begin where its log ends, or a key stands in its log already; Errc::environment: the store
+  // could not write, and whether it did is unknown: open the log again.
+  virtual Result<void> commit(std::span<const LogBatch> batches) = 0;
+  // The newest checkpoint of a log; nothing if the log does not exist.
+  [[nodiscard]] virtual Result<std::optional<std::string>> checkpoint(
+      const std::string& log) const = 0;
+  // The oldest checkpoint whose tree holds the entry at `index`; Errc::misuse if none does.
+  [[nodiscard]] virtual Result<std::string> checkpoint_over(const std::string& log,
+                                                            std::uint64_t index) const = 0;
+  // One entry, whole; Errc::misuse if the log has none at `index`.
+  [[nodiscard]] virtual Result<Bytes> entry(const std::string& log, std::uint64_t index) const = 0;
+  // Shows the entries from `first` on and before `end`, in order, until the log ends or `visit` has
+  // an error.
+  using Visit = std::function<Result<void>(std::uint64_t index, ByteView entry)>;
+  [[nodiscard]] virtual Result<void> for_each_entry(const std::string& log, std::uint64_t first,
+                                                    std::uint64_t end,
+                                                    const Visit& visit) const = 0;
+  // The index of the first entry with this code.
+  [[nodiscard]] virtual Result<std::optional<std::uint64_t>> find(const std::string& log,
+                                                                  const Digest32& code) const = 0;
 };
 
 }  // namespace psephos::protocol

@@ -18,6 +18,8 @@
 
 namespace psephos::protocol {
 
+class SecretReader;
+
 class Wallet {
  public:
   // create makes a credential key for one election and ballot style.
@@ -54,13 +56,26 @@ class Wallet {
   [[nodiscard]] Result<Bytes> challenge(const Election& election, Random& random);
 
   // The tracking codes of what was cast and challenged, with the exact entries (public data),
-  // oldest first, so that a lost file can be written again and a record can be searched.
+  // oldest first, so that a lost file can be written again and a record can be searched; and what
+  // the box answered, word for word, if it did.
+  enum class Answer : std::uint8_t { none, receipt, refusal };
   struct Sent {
     bool challenged = false;
     TrackingCode code{};
     Bytes entry;
+    Answer answer = Answer::none;
+    std::string text{};  // of the answer
   };
   [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
+  // answered keeps the box's answer to what was sent at a position; whether it is a good one is for
+  // the caller to know. Errc::misuse: no such position, or answered already; Errc::malformed:
+  // neither receipt nor refusal by its form.
+  [[nodiscard]] Result<void> answered(std::size_t position, Answer answer, std::string text);
+
+  // The newest checkpoint of its credential's box log that this wallet has seen, a signed note:
+  // every later one must continue it. Empty: none yet. saw: Errc::malformed if it is none.
+  [[nodiscard]] const std::string& seen() const { return seen_; }
+  [[nodiscard]] Result<void> saw(std::string checkpoint);
 
  private:
   Wallet() = default;
@@ -75,6 +90,9 @@ class Wallet {
   [[nodiscard]] Credential complete_credential() const;
   // record keeps what is sent, returns its entry and forgets the prepared ballot.
   Bytes record(Sent sent);
+  // Whether a box has answered, or a checkpoint was seen.
+  [[nodiscard]] bool has_answers() const;
+  [[nodiscard]] Result<void> load_answers(SecretReader& in);
 
   Digest32 election_id_{};
   std::uint32_t style_ = 0;
@@ -85,6 +103,7 @@ class Wallet {
   std::uint32_t next_sequence_ = 0;
   std::optional<crypto::BallotOpening> prepared_;
   std::vector<Sent> sent_;
+  std::string seen_;
 };
 
 // parse_votes reads a voter's choices for a style from ballot cells in the order of its contests

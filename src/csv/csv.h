@@ -1,4 +1,4 @@
-// Reading and writing CSV (RFC 4180) at the edge of the tool; libcsv parses. Rows are read one at a
+// Reading and writing CSV (RFC 4180) at the edge; libcsv parses. Rows are read one at a
 // time: memory does not grow with the file.
 #pragma once
 
@@ -10,9 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "psephos/bytes.h"
 #include "psephos/error.h"
 
-namespace psephos::cli {
+namespace psephos::csv {
 
 // CsvReader reads strictly. Errc::malformed, with the file's name and the line, for: a quote inside
 // an unquoted field, text after a closing quote, a quote never closed, an empty line, a field of
@@ -26,6 +27,8 @@ class CsvReader {
 
   // Errc::environment if the file cannot be read.
   static Result<CsvReader> open(const std::filesystem::path& path);
+  // over reads what is in memory already; `name` stands for the file in messages.
+  static Result<CsvReader> over(const std::string& name, Bytes content);
   CsvReader(const CsvReader&) = delete;
   CsvReader& operator=(const CsvReader&) = delete;
   CsvReader(CsvReader&&) noexcept;
@@ -40,10 +43,11 @@ class CsvReader {
  private:
   struct State;
   explicit CsvReader(std::unique_ptr<State> state);
+  static Result<CsvReader> start(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
 // csv_line writes a row with its line end; a field is quoted if it must be.
 [[nodiscard]] std::string csv_line(const std::vector<std::string>& fields);
 
-}  // namespace psephos::cli
+}  // namespace psephos::csv

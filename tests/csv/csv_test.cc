@@ -1,4 +1,4 @@
-#include "cli/csv.h"
+#include "src/csv/csv.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace psephos::cli {
+namespace psephos::csv {
 namespace {
 
 using Row = CsvReader::Row;
@@ -204,4 +204,4 @@ TEST_F(CsvTest, WritesWhatItReads) {
 }
 
 }  // namespace
-}  // namespace psephos::cli
+}  // namespace psephos::csv

@@ -1,4 +1,4 @@
-#include "cli/csv.h"
+#include "src/csv/csv.h"
 
 #include <algorithm>
 #include <array>
@@ -10,9 +10,7 @@
 
 #include <csv.h>
 
-#include "psephos/bytes.h"
-
-namespace psephos::cli {
+namespace psephos::csv {
 
 namespace {
 
@@ -66,6 +64,7 @@ struct CsvReader::State {
   [[nodiscard]] Result<void> check_row() const;
 
   std::filesystem::path path;
+  Bytes content;  // of what is no file
   std::unique_ptr<std::FILE, CloseFile> file;
   csv_parser parser{};
   bool ready = false;
@@ -168,9 +167,27 @@ Result<CsvReader> CsvReader::open(const std::filesystem::path& path) {
     return fail(Errc::environment,
                 path.string() + ": cannot open: " + std::generic_category().message(errno));
   }
-  auto state = std::make_unique<State>(path, file);
+  return start(std::make_unique<State>(path, file));
+}
+
+Result<CsvReader> CsvReader::over(const std::string& name, Bytes content) {
+  auto state = std::make_unique<State>(name, nullptr);
+  state->content = std::move(content);
+  if (state->content.empty()) {
+    state->ended = true;
+  } else {
+    state->file.reset(::fmemopen(state->content.data(), state->content.size(), "rb"));
+    if (state->file == nullptr) {
+      return fail(Errc::environment,
+                  name + ": cannot read: " + std::generic_category().message(errno));
+    }
+  }
+  return start(std::move(state));
+}
+
+Result<CsvReader> CsvReader::start(std::unique_ptr<State> state) {
   if (!state->ready) {
-    return fail(Errc::environment, path.string() + ": the CSV parser could not be started");
+    return fail(Errc::environment, state->path.string() + ": the CSV parser could not be started");
   }
   return CsvReader(std::move(state));
 }
@@ -228,4 +245,4 @@ std::string csv_line(const std::vector<std::string>& fields) {
   return line + '\n';
 }
 
-}  // namespace psephos::cli
+}  // namespace psephos::csv

@@ -1,0 +1,71 @@
+// What the voter's commands share: those that exchange files and those that speak to a server.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "psephos/protocol/opening.h"
+#include "psephos/protocol/wallet.h"
+
+#include "cli/common.h"
+
+namespace psephos::cli {
+
+struct VoterOptions {
+  std::string record;
+  std::string wallet;
+  std::string style;
+  std::string voter;
+  std::vector<std::string> codes;
+  std::string code;
+  std::string out;
+  std::vector<std::string> responses;
+  std::vector<std::string> choices;
+  bool again = false;
+  // With a server.
+  std::string server;
+  std::string election;  // hex
+  std::string ca_file;
+  std::vector<std::string> registrar_urls;  // N=URL
+  std::string receipts;                     // directory
+  std::string evidence;                     // directory
+  bool no_browser = false;
+};
+
+// A wallet at work: locked, so that no other process uses the same randomness; a new one has no
+// file yet, and no lock.
+struct OpenWallet {
+  std::optional<Lock> lock;
+  protocol::Wallet wallet;
+  [[nodiscard]] bool is_new() const { return !lock.has_value(); }
+};
+[[nodiscard]] Result<OpenWallet> open_wallet(const Context& context, const VoterOptions& options,
+                                             const protocol::Election& election);
+// join_wallet opens a wallet that is to be enrolled, or makes one. Without a style named, it is the
+// wallet's or the election's only one.
+[[nodiscard]] Result<OpenWallet> join_wallet(Context& context, const VoterOptions& options,
+                                             const protocol::Election& election);
+// save writes the wallet, which stays locked.
+[[nodiscard]] Result<void> save(Context& context, const VoterOptions& options, OpenWallet& opened);
+
+// One code is for all registrars; else there is one for each, in their order.
+[[nodiscard]] Result<std::string> code_for(const VoterOptions& options,
+                                           const protocol::Manifest& manifest,
+                                           std::uint32_t registrar);
+
+// The election for a vote. With the polls closed, or not open yet, the box would refuse it.
+[[nodiscard]] Result<std::shared_ptr<const protocol::Election>> load_open_election(
+    const Context& context, const runtime::DirectoryRecord& record);
+
+// The commands with a server.
+enum class Decision : std::uint8_t { cast, challenge };
+[[nodiscard]] Result<int> enrol_online(Context& context, const VoterOptions& options);
+[[nodiscard]] Result<int> send_online(Context& context, Decision decision,
+                                      const VoterOptions& options);
+[[nodiscard]] Result<int> sync(Context& context, const VoterOptions& options);
+[[nodiscard]] Result<int> track_online(Context& context, const VoterOptions& options);
+
+}  // namespace psephos::cli

@@ -1,0 +1,723 @@
+// `psephos voter` with a server: enrol, send, follow. What is learnt from the server is checked
+// against the record and what was signed before; the wallet works on without it.
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "psephos/network/http_client.h"
+#include "psephos/network/http_record.h"
+#include "psephos/protocol/ballot.h"
+
+#include "cli/browser.h"
+#include "cli/json.h"
+#include "cli/mirror.h"
+#include "cli/outbox.h"
+#include "cli/output.h"
+#include "cli/promise.h"
+#include "cli/record.h"
+#include "cli/remote.h"
+#include "cli/voter.h"
+
+namespace psephos::cli {
+
+using protocol::Election;
+using protocol::MainLog;
+using protocol::Manifest;
+using protocol::Wallet;
+
+namespace {
+
+// How often `voter track` looks again, a second apart, for what is promised and not published yet.
+constexpr unsigned kLooks = 5;
+constexpr unsigned kWaits = 5;
+
+Result<std::unique_ptr<network::HttpClient>> make_client(const VoterOptions& options) {
+  network::BeastHttpClient::Options client;
+  client.ca_file = options.ca_file;
+  return network::BeastHttpClient::create(std::move(client));
+}
+
+Result<std::optional<Digest32>> asked_for(const VoterOptions& options) {
+  if (options.election.empty()) {
+    return std::nullopt;
+  }
+  const auto id = unhex32(options.election);
+  if (!id.has_value()) {
+    return fail(Errc::misuse,
+                "--election " + options.election + ": must be an election id, 64 hex digits");
+  }
+  return *id;
+}
+
+// The election of the record here, if there is one; it must be the one that is asked for.
+Result<std::shared_ptr<const Election>> here(const Context& context, const VoterOptions& options) {
+  PSEPHOS_TRY(const auto asked, asked_for(options));
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(auto election, load_election(context, record));
+  if (asked.has_value() && *asked != election->id()) {
+    return fail(Errc::misuse,
+                options.record + ": is the election " + hex(election->id()) + ", not --election");
+  }
+  return election;
+}
+
+// update brings the copy of manifest and main log to what the server has.
+Result<network::MirrorReport> update(const Context& context, const VoterOptions& options,
+                                     const Server& server, const Digest32& election) {
+  PSEPHOS_TRY(const auto copy, MirroredRecord::open(context,
+                                                    {.url = server.record_url(election),
+                                                     .election = hex(election),
+                                                     .ca_file = options.ca_file,
+                                                     .logs = {Manifest::main_log()}},
+                                                    options.record));
+  PSEPHOS_TRY(auto report, copy->update());
+  if (!report.fault.empty()) {
+    return fail(Errc::rejected, options.record + ": " + report.fault);
+  }
+  return report;
+}
+
+// --- enrol --------------------------------------------------------------------------------------
+
+// "1=https://union.example" …: where registrars are that the server does not speak for.
+Result<std::map<std::uint32_t, std::string>> registrar_urls(const VoterOptions& options,
+                                                            const Manifest& manifest) {
+  std::map<std::uint32_t, std::string> urls;
+  for (const std::string& text : options.registrar_urls) {
+    const std::size_t equals = text.find('=');
+    std::uint32_t registrar = 0;
+    while (registrar < manifest.num_registrars() &&
+           (equals == std::string::npos || std::to_string(registrar) != text.substr(0, equals))) {
+      ++registrar;
+    }
+    if (registrar == manifest.num_registrars()) {
+      return fail(Errc::misuse, "--registrar-url " + text + ": write N=URL, with N from 0 to " +
+                                    std::to_string(manifest.num_registrars() - 1));
+    }
+    if (!urls.emplace(registrar, text.substr(equals + 1)).second) {
+      return fail(Errc::misuse,
+                  "--registrar-url: registrar " + std::to_string(registrar) + " has two");
+    }
+  }
+  return urls;
+}
+
+// Registrars that trust one provider get one sign-in's token.
+class Bearers {
+ public:
+  Bearers(network::HttpClient& client, Random& random, bool open_browser)
+      : client_(&client), random_(&random), open_browser_(open_browser) {}
+
+  Result<const SecretBuffer*> of(const SignIn::Provider& provider) {
+    const Key key(provider.issuer, provider.client.client_id, provider.client.scope,
+                  provider.client.resource);
+    auto found = bearers_.find(key);
+    if (found == bearers_.end()) {
+      PSEPHOS_TRY(SecretBuffer bearer,
+                  sign_in_with_browser(*client_, provider, open_browser_, *random_));
+      found = bearers_.emplace(key, std::move(bearer)).first;
+    }
+    return &found->second;
+  }
+
+ private:
+  using Key = std::tuple<std::string, std::string, std::string, std::string>;
+  network::HttpClient* client_;
+  Random* random_;
+  bool open_browser_;
+  std::map<Key, SecretBuffer> bearers_;
+};
+
+// ask has one registrar sign.
+Result<void> ask(Context& context, const VoterOptions& options, const Server& server,
+                 const Election& election, std::uint32_t registrar, Bearers& bearers,
+                 Wallet& wallet) {
+  PSEPHOS_TRY(const SignIn wanted, server.sign_in(election.id(), registrar));
+  std::string code;
+  const SecretBuffer* bearer = nullptr;
+  if (!options.codes.empty()) {
+    if (!wanted.codes) {
+      return fail(Errc::misuse, "takes no codes; leave --code out, to sign in");
+    }
+    PSEPHOS_TRY(code, code_for(options, election.manifest(), registrar));
+  } else if (wanted.provider.has_value()) {
+    PSEPHOS_TRY(bearer, bearers.of(*wanted.provider));
+  } else {
+    return fail(Errc::misuse, wanted.codes ? "wants a one-time code: give it with --code"
+                                           : "says of no way to enrol");
+  }
+  PSEPHOS_TRY(const auto request,
+              wallet.request(election, registrar, options.voter, std::move(code), context.random));
+  PSEPHOS_TRY(const Bytes answer, server.enrol(election.id(), registrar, request.encode(), bearer));
+  PSEPHOS_TRY(const auto response,
+              protocol::EnrolmentResponse::decode(answer, election.manifest()));
+  if (response.registrar != registrar) {
+    return fail(Errc::rejected, "the answer is one of another registrar");
+  }
+  return wallet.receive(election, response);
+}
+
+// --- what is in a wallet, in words ---------------------------------------------------------------
+
+std::string found_at(const Election& election, const std::string& receipt) {
+  const auto read = read_receipt(election, receipt);
+  return read.has_value() ? protocol::entry_place(Manifest::box_log(read->shard), read->proof.index)
+                          : "";
+}
+
+fs::path receipt_file(const VoterOptions& options, const Wallet::Sent& sent) {
+  return fs::path(options.receipts) / (protocol::print(sent.code) + ".receipt");
+}
+
+Result<void> write_receipts(const VoterOptions& options, const Wallet& wallet) {
+  if (options.receipts.empty()) {
+    return {};
+  }
+  for (const Wallet::Sent& sent : wallet.sent()) {
+    if (sent.answer != Wallet::Answer::receipt) {
+      continue;
+    }
+    const fs::path file = receipt_file(options, sent);
+    std::error_code error;
+    if (fs::exists(file, error)) {
+      PSEPHOS_TRY(const Bytes present, runtime::read_file(file, kMaxInputBytes));
+      if (!equal(present, as_bytes(sent.text))) {
+        return fail(Errc::misuse, file.string() + ": exists already; nothing is written over it");
+      }
+      continue;
+    }
+    PSEPHOS_CHECK_OK(runtime::write_file(file, as_bytes(sent.text)));
+  }
+  return {};
+}
+
+Json sent_json(const Election& election, const Wallet::Sent& sent) {
+  Json row = {{"tracking_code", protocol::print(sent.code)},
+              {"challenged", sent.challenged},
+              {"sent", sent.answer != Wallet::Answer::none},
+              {"accepted", sent.answer == Wallet::Answer::receipt}};
+  if (sent.answer == Wallet::Answer::receipt) {
+    if (const auto receipt = read_receipt(election, sent.text); receipt.has_value()) {
+      row["log"] = Manifest::box_log(receipt->shard);
+      row["index"] = receipt->proof.index;
+    }
+  }
+  return row;
+}
+
+// --- track --------------------------------------------------------------------------------------
+
+// Writes papers that contradict each other, and says where they are.
+class Evidence {
+ public:
+  explicit Evidence(fs::path beginning) : beginning_(std::move(beginning)) {}
+
+  Result<void> add(const std::string& what, const std::string& ending, const std::string& paper,
+                   const std::string& checkpoint) {
+    PSEPHOS_TRY(const fs::path kept, keep(ending, paper));
+    PSEPHOS_TRY(const fs::path shown, keep("checkpoint", checkpoint));
+    words_.push_back(what + ". Evidence: " + kept.string() + " and " + shown.string());
+    return {};
+  }
+  [[nodiscard]] const std::vector<std::string>& words() const { return words_; }
+  [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+  [[nodiscard]] Error warning() const {
+    std::string message = "WARNING: the ballot box or its server cheats, or has lost entries:";
+    for (const std::string& words : words_) {
+      message += " " + words + ".";
+    }
+    return {.code = Errc::rejected,
+            .message = message + " Keep the files; show them to the election's observers"};
+  }
+
+ private:
+  Result<fs::path> keep(const std::string& ending, const std::string& paper) {
+    fs::path wanted = beginning_;
+    wanted += "." + ending;
+    PSEPHOS_TRY(fs::path path, keep_evidence(wanted, paper));
+    if (std::ranges::find(files_, path.string()) == files_.end()) {
+      files_.push_back(path.string());
+    }
+    return path;
+  }
+
+  fs::path beginning_;
+  std::vector<std::string> words_;
+  std::vector<std::string> files_;
+};
+
+fs::path evidence_beginning(const VoterOptions& options) {
+  const fs::path beside_wallet = options.wallet.empty() ? beside(options.record, ".evidence")
+                                                        : beside(options.wallet, ".evidence");
+  return options.evidence.empty() ? beside_wallet
+                                  : fs::path(options.evidence) / beside_wallet.filename();
+}
+
+// What became of the entries that this wallet has receipts for, as far as it can know: whether
+// another one cast with the same credential afterwards, only the whole log tells.
+std::string fate(const Wallet& wallet, std::size_t position, bool closed) {
+  const auto& sent = wallet.sent();
+  if (sent[position].challenged) {
+    return "challenged, not counted";
+  }
+  for (std::size_t later = position + 1; later < sent.size(); ++later) {
+    if (!sent[later].challenged && sent[later].answer == Wallet::Answer::receipt) {
+      return "replaced by " + protocol::print(sent[later].code);
+    }
+  }
+  return closed ? "counted" : "counted, as far as the log goes now";
+}
+
+struct Tracked {
+  std::shared_ptr<MainLog> log;
+  Comparison comparison;
+};
+
+// What is looked for in a box log on the server.
+struct Question {
+  std::uint32_t shard = 0;
+  std::string_view seen;
+  std::span<const Promise> promises;
+  unsigned looks = kLooks;
+};
+
+Result<Tracked> look(const Context& context, const VoterOptions& options, const Question& question,
+                     network::HttpClient& client, const Server& server) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(auto log, load_main_log(context, record));
+  const auto election = log->election();
+  PSEPHOS_TRY(const auto source,
+              network::HttpRecord::create(client, server.record_url(election->id())));
+  std::optional<crypto::TreeHead> closed;
+  if (log->close().has_value()) {
+    closed = log->close()->boxes[question.shard];
+  }
+  PSEPHOS_TRY(Comparison comparison, compare({.record = *source,
+                                              .election = *election,
+                                              .shard = question.shard,
+                                              .seen = question.seen,
+                                              .promises = question.promises,
+                                              .closed = closed,
+                                              .looks = question.looks,
+                                              .sleep = {}}));
+  return Tracked{.log = std::move(log), .comparison = std::move(comparison)};
+}
+
+Result<Promise> promise(const Election& election, const Wallet::Sent& sent) {
+  PSEPHOS_TRY(SignedReceipt receipt, read_receipt(election, sent.text));
+  return Promise{.name = protocol::print(sent.code),
+                 .entry = sent.entry,
+                 .receipt = std::move(receipt),
+                 .text = sent.text};
+}
+
+// A checkpoint that contradicts the one seen before does not take its place.
+Result<void> remember(Context& context, const VoterOptions& options, const Comparison& comparison,
+                      OpenWallet& opened) {
+  if (comparison.seen.state != Kept::State::kept || comparison.checkpoint == opened.wallet.seen()) {
+    return {};
+  }
+  PSEPHOS_CHECK_OK(opened.wallet.saw(comparison.checkpoint));
+  return save(context, options, opened);
+}
+
+// What is wrong with the log itself.
+Result<void> judge_log(const VoterOptions& options, const Tracked& tracked, std::string_view seen,
+                       Evidence& evidence) {
+  const Comparison& comparison = tracked.comparison;
+  if (comparison.seen.state != Kept::State::kept) {
+    PSEPHOS_CHECK_OK(evidence.add(comparison.seen.what, "seen-before", std::string(seen),
+                                  comparison.checkpoint));
+  }
+  if (comparison.close.state != Kept::State::kept) {
+    // The close is an entry under this checkpoint.
+    PSEPHOS_TRY(const Bytes main,
+                runtime::read_file(fs::path(options.record) / Manifest::main_log() / "checkpoint",
+                                   kMaxInputBytes));
+    PSEPHOS_CHECK_OK(evidence.add(comparison.close.what, "main-checkpoint",
+                                  std::string(as_text(main)), comparison.checkpoint));
+  }
+  return {};
+}
+
+std::string cosigned(const Tracked& tracked) {
+  const Manifest& manifest = tracked.log->manifest();
+  return manifest.witness_quorum == 0
+             ? ""
+             : std::to_string(tracked.comparison.cosignatures) + " witnesses cosigned it, " +
+                   std::to_string(manifest.witness_quorum) + " must";
+}
+
+Result<int> conclude(const Context& context, const Tracked& tracked, const Evidence& evidence,
+                     Json rows, std::size_t absent) {
+  const Comparison& comparison = tracked.comparison;
+  const std::string witnesses = cosigned(tracked);
+  if (context.json) {
+    print_json({{"entries", std::move(rows)},
+                {"log_size", comparison.tree.size},
+                {"log_root", hex(comparison.tree.root)},
+                {"cosignatures", comparison.cosignatures},
+                {"quorum", comparison.has_quorum},
+                {"warnings", evidence.words()},
+                {"evidence", evidence.files()}});
+  } else {
+    std::printf("the log has %llu entries%s%s\n",
+                static_cast<unsigned long long>(comparison.tree.size),
+                witnesses.empty() ? "" : "; ", witnesses.c_str());
+  }
+  if (!evidence.words().empty()) {
+    return std::unexpected(evidence.warning());
+  }
+  if (!comparison.has_quorum && tracked.log->close().has_value()) {
+    return fail(Errc::rejected, "the polls are closed, and of the log's final checkpoint " +
+                                    witnesses + ": others may be shown another log");
+  }
+  if (absent != 0) {
+    return fail(Errc::rejected, std::to_string(absent) +
+                                    (absent == 1 ? " entry is" : " entries are") +
+                                    " not in the log; `voter sync` sends what was not sent");
+  }
+  return kExitOk;
+}
+
+// --- send ---------------------------------------------------------------------------------------
+
+// Whether what the box took is in the log it publishes. Nothing is known while it is not
+// published.
+struct Confirmation {
+  std::vector<bool> confirmed;  // by position in Wallet::sent
+  std::optional<Error> wrong;
+};
+
+Result<Confirmation> confirm(Context& context, const VoterOptions& options,
+                             const Election& election, OpenWallet& opened, const Delivery& delivery,
+                             network::HttpClient& client, const Server& server) {
+  Confirmation result{.confirmed = std::vector<bool>(opened.wallet.sent().size()), .wrong = {}};
+  std::vector<Promise> promises;
+  std::vector<std::size_t> positions;
+  for (const Delivered& answered : delivery.answered) {
+    if (answered.accepted) {
+      PSEPHOS_TRY(Promise made, promise(election, opened.wallet.sent()[answered.position]));
+      promises.push_back(std::move(made));
+      positions.push_back(answered.position);
+    }
+  }
+  if (promises.empty()) {
+    return result;
+  }
+  const auto looked = look(context, options,
+                           {.shard = promises.front().receipt.shard,
+                            .seen = opened.wallet.seen(),
+                            .promises = promises,
+                            .looks = 0},
+                           client, server);
+  if (!looked.has_value()) {
+    if (looked.error().code != Errc::environment) {
+      result.wrong = looked.error();
+    }
+    return result;
+  }
+  Evidence evidence(evidence_beginning(options));
+  const Comparison& comparison = looked->comparison;
+  if (comparison.seen.state == Kept::State::broken) {
+    PSEPHOS_CHECK_OK(evidence.add(comparison.seen.what, "seen-before", opened.wallet.seen(),
+                                  comparison.checkpoint));
+  }
+  for (std::size_t k = 0; k < promises.size(); ++k) {
+    const Kept& kept = comparison.kept[k];
+    result.confirmed[positions[k]] = kept.state == Kept::State::kept;
+    if (kept.state == Kept::State::broken) {
+      PSEPHOS_CHECK_OK(evidence.add(promises[k].name + ": " + kept.what,
+                                    promises[k].name + ".receipt", promises[k].text,
+                                    comparison.checkpoint));
+    }
+  }
+  if (!evidence.words().empty()) {
+    result.wrong = evidence.warning();
+  }
+  PSEPHOS_CHECK_OK(remember(context, options, comparison, opened));
+  return result;
+}
+
+// What came of sending, in words. `must_send`: whether what could not be sent is an error.
+Result<int> report(const Context& context, const VoterOptions& options, const Election& election,
+                   const Wallet& wallet, const Delivery& delivery, const Confirmation& confirmation,
+                   bool must_send) {
+  std::string refused;
+  Json rows = Json::array();
+  for (const Delivered& answered : delivery.answered) {
+    const Wallet::Sent& sent = wallet.sent()[answered.position];
+    Json row = sent_json(election, sent);
+    const bool confirmed = confirmation.confirmed[answered.position];
+    if (answered.accepted) {
+      row["confirmed"] = confirmed;
+    } else {
+      refused += (refused.empty() ? "" : "; ") + protocol::print(sent.code) +
+                 ": refused by the box: " + answered.reason;
+      row["reason"] = answered.reason;
+    }
+    rows.push_back(std::move(row));
+    if (!context.json) {
+      std::printf("%s: %s\n", protocol::print(sent.code).c_str(),
+                  answered.accepted ? ("the box took it: " + found_at(election, sent.text) +
+                                       (confirmed ? ", and has published it" : ""))
+                                          .c_str()
+                                    : ("refused by the box: " + answered.reason).c_str());
+    }
+  }
+  const bool stopped = delivery.stopped.has_value();
+  if (context.json) {
+    print_json({{"sent", delivery.waiting == 0},
+                {"waiting", delivery.waiting},
+                {"reason", stopped ? Json(printable(delivery.stopped->message)) : Json()},
+                {"entries", std::move(rows)}});
+  } else if (delivery.waiting == 0 && delivery.answered.empty()) {
+    std::printf("nothing waits to be sent\n");
+  }
+  if (confirmation.wrong.has_value()) {
+    return std::unexpected(*confirmation.wrong);
+  }
+  if (stopped) {
+    const std::string message =
+        "not sent: " + delivery.stopped->message + ". " + std::to_string(delivery.waiting) +
+        (delivery.waiting == 1 ? " entry is" : " entries are") + " kept in " + options.wallet +
+        "; `voter sync` sends " + (delivery.waiting == 1 ? "it" : "them");
+    if (must_send || delivery.stopped->code != Errc::environment) {
+      return fail(delivery.stopped->code, message);
+    }
+    complain("psephos " + context.command + ": " + printable(message) + "\n");
+  }
+  if (!refused.empty()) {
+    return fail(Errc::rejected, refused);
+  }
+  if (!stopped && !delivery.answered.empty()) {
+    complain("Whether the box keeps its promise: `voter track`, now and after the close.\n");
+  }
+  return kExitOk;
+}
+
+// Sends what waits in the wallet. A patient client waits for a busy server.
+Result<int> send_waiting(Context& context, const VoterOptions& options, const Election& election,
+                         OpenWallet& opened, bool patient) {
+  PSEPHOS_TRY(const auto client, make_client(options));
+  Patience patience;
+  patience.max_waits = patient ? kWaits : 0;
+  PSEPHOS_TRY(const Server server, Server::create(*client, options.server, std::move(patience)));
+  PSEPHOS_TRY(const Delivery delivery, deliver(server, election, opened.wallet,
+                                               [&] { return save(context, options, opened); }));
+  PSEPHOS_CHECK_OK(write_receipts(options, opened.wallet));
+  PSEPHOS_TRY(const Confirmation confirmation,
+              confirm(context, options, election, opened, delivery, *client, server));
+  PSEPHOS_TRY(const int code,
+              report(context, options, election, opened.wallet, delivery, confirmation, patient));
+  if (patient) {
+    if (const auto updated = update(context, options, server, election.id());
+        !updated.has_value()) {
+      if (updated.error().code != Errc::environment) {
+        return std::unexpected(updated.error());
+      }
+      complain("psephos " + context.command + ": the record is not brought up to date: " +
+               printable(updated.error().message) + "\n");
+    }
+  }
+  return code;
+}
+
+Result<int> track_wallet(Context& context, const VoterOptions& options, const Election& election,
+                         network::HttpClient& client, const Server& server) {
+  PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, election));
+  const Wallet& wallet = opened.wallet;
+  const auto& sent = wallet.sent();
+  if (sent.empty()) {
+    return fail(Errc::misuse, options.wallet + ": has neither cast nor challenged a ballot");
+  }
+  const std::uint32_t shard =
+      protocol::shard_of(wallet.credential().bytes(), election.manifest().shards);
+  std::vector<Promise> promises;
+  std::vector<std::optional<std::size_t>> promise_of(sent.size());
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    if (sent[i].answer == Wallet::Answer::receipt) {
+      PSEPHOS_TRY(Promise made, in_file(options.wallet, promise(election, sent[i])));
+      promise_of[i] = promises.size();
+      promises.push_back(std::move(made));
+    }
+  }
+  PSEPHOS_TRY(const Tracked tracked,
+              look(context, options, {.shard = shard, .seen = wallet.seen(), .promises = promises},
+                   client, server));
+  Evidence evidence(evidence_beginning(options));
+  PSEPHOS_CHECK_OK(judge_log(options, tracked, wallet.seen(), evidence));
+  std::size_t absent = 0;
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    Json row = sent_json(election, sent[i]);
+    std::string words;
+    if (promise_of[i].has_value()) {
+      const Promise& promise = promises[*promise_of[i]];
+      const Kept& kept = tracked.comparison.kept[*promise_of[i]];
+      const bool found = kept.state == Kept::State::kept;
+      words = found ? fate(wallet, i, tracked.log->close().has_value()) : "MISSING: " + kept.what;
+      row["found"] = found;
+      words = found_at(election, sent[i].text) + ", " + words;
+      if (!found) {
+        PSEPHOS_CHECK_OK(evidence.add(promise.name + ": " + kept.what, promise.name + ".receipt",
+                                      promise.text, tracked.comparison.checkpoint));
+      }
+    } else if (sent[i].answer == Wallet::Answer::refusal) {
+      PSEPHOS_TRY(words, in_file(options.wallet,
+                                 check_refusal(election, shard, sent[i].entry, sent[i].text)));
+      words = "refused by the box: " + words;
+      row["found"] = false;
+    } else {
+      ++absent;
+      words = "not sent yet, or no receipt came back";
+      row["found"] = false;
+    }
+    row["words"] = words;
+    rows.push_back(std::move(row));
+    if (!context.json) {
+      std::printf("%s: %s\n", protocol::print(sent[i].code).c_str(), words.c_str());
+    }
+  }
+  PSEPHOS_CHECK_OK(remember(context, options, tracked.comparison, opened));
+  return conclude(context, tracked, evidence, std::move(rows), absent);
+}
+
+Result<int> track_code(Context& context, const VoterOptions& options, const Election& election,
+                       network::HttpClient& client, const Server& server) {
+  PSEPHOS_TRY(const auto code, in_file("--code", protocol::parse_tracking_code(options.code)));
+  PSEPHOS_TRY(const auto text, server.receipt(election.id(), code));
+  const std::string name = protocol::print(code);
+  if (!text.has_value()) {
+    if (context.json) {
+      print_json({{"tracking_code", name}, {"found", false}});
+    }
+    return fail(Errc::rejected, name + ": the box at " + options.server + " does not have it");
+  }
+  PSEPHOS_TRY(const SignedReceipt receipt, read_receipt(election, *text));
+  const Promise made{.name = name, .entry = {}, .receipt = receipt, .text = *text};
+  PSEPHOS_TRY(
+      const Tracked tracked,
+      look(context, options, {.shard = receipt.shard, .seen = {}, .promises = std::span(&made, 1)},
+           client, server));
+  Evidence evidence(evidence_beginning(options));
+  PSEPHOS_CHECK_OK(judge_log(options, tracked, "", evidence));
+  const Kept& kept = tracked.comparison.kept.front();
+  const std::string place =
+      protocol::entry_place(Manifest::box_log(receipt.shard), receipt.proof.index);
+  Json row = {{"tracking_code", name},
+              {"found", kept.state == Kept::State::kept},
+              {"log", Manifest::box_log(receipt.shard)},
+              {"index", receipt.proof.index}};
+  if (kept.state != Kept::State::kept) {
+    PSEPHOS_CHECK_OK(evidence.add(name + ": " + kept.what, name + ".receipt", *text,
+                                  tracked.comparison.checkpoint));
+  } else {
+    PSEPHOS_TRY(const auto entry, protocol::decode_box_entry(kept.entry, election));
+    if (protocol::tracking_code(election.id(), protocol::style_of(entry),
+                                protocol::encrypted_of(entry)) != code) {
+      return fail(Errc::rejected, name + ": the server answers with the receipt of another entry");
+    }
+    const bool challenged = std::holds_alternative<protocol::Challenge>(entry);
+    row["challenged"] = challenged;
+    if (!context.json) {
+      std::printf("%s: %s, %s\n", name.c_str(), place.c_str(),
+                  challenged ? "challenged, not counted" : "a ballot");
+    }
+  }
+  Json rows = Json::array();
+  rows.push_back(std::move(row));
+  return conclude(context, tracked, evidence, std::move(rows), 0);
+}
+
+}  // namespace
+
+Result<int> enrol_online(Context& context, const VoterOptions& options) {
+  PSEPHOS_TRY(const auto client, make_client(options));
+  PSEPHOS_TRY(const Server server, Server::create(*client, options.server, {}));
+  PSEPHOS_TRY(auto id, asked_for(options));
+  std::error_code error;
+  if (fs::exists(fs::path(options.record) / Manifest::main_log() / "checkpoint", error)) {
+    PSEPHOS_TRY(const auto election, here(context, options));
+    id = election->id();
+  }
+  if (!id.has_value()) {
+    PSEPHOS_TRY(id, server.only_election());
+  }
+  PSEPHOS_CHECK_OK(update(context, options, server, *id));
+  PSEPHOS_TRY(const auto election, here(context, options));
+  const Manifest& manifest = election->manifest();
+  PSEPHOS_TRY(const auto urls, registrar_urls(options, manifest));
+  if (!options.codes.empty()) {
+    PSEPHOS_CHECK_OK(code_for(options, manifest, 0));
+  }
+  PSEPHOS_TRY(OpenWallet opened, join_wallet(context, options, *election));
+  Wallet& wallet = opened.wallet;
+  const auto missing = wallet.missing(*election);
+  // What a request was blinded with must not be lost once it has left.
+  for (const std::uint32_t registrar : missing) {
+    PSEPHOS_CHECK_OK(wallet.request(*election, registrar, options.voter, "", context.random));
+  }
+  if (!missing.empty()) {
+    PSEPHOS_CHECK_OK(save(context, options, opened));
+  }
+  Bearers bearers(*client, context.random, !options.no_browser);
+  for (const std::uint32_t registrar : missing) {
+    const std::string name = registrar_name(manifest, registrar);
+    const auto other = urls.find(registrar);
+    PSEPHOS_TRY(const Server at,
+                Server::create(*client, other == urls.end() ? options.server : other->second, {}));
+    if (auto asked = ask(context, options, at, *election, registrar, bearers, wallet);
+        !asked.has_value()) {
+      return within(name, asked.error());
+    }
+    PSEPHOS_CHECK_OK(save(context, options, opened));
+    if (!context.json) {
+      std::printf("%s has signed\n", name.c_str());
+    }
+  }
+  if (context.json) {
+    print_json({{"complete", true},
+                {"election", hex(election->id())},
+                {"style", manifest.styles[wallet.style()].id},
+                {"signed", missing}});
+  } else {
+    std::printf("the credential is complete\n");
+  }
+  return kExitOk;
+}
+
+Result<int> send_online(Context& context, Decision decision, const VoterOptions& options) {
+  PSEPHOS_CHECK_OK(here(context, options));
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_open_election(context, record));
+  PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, *election));
+  Wallet& wallet = opened.wallet;
+  PSEPHOS_CHECK_OK(in_file(options.wallet, decision == Decision::challenge
+                                               ? wallet.challenge(*election, context.random)
+                                               : wallet.cast(*election, context.random)));
+  // From here on it is to be sent, whatever happens.
+  PSEPHOS_CHECK_OK(save(context, options, opened));
+  return send_waiting(context, options, *election, opened, false);
+}
+
+Result<int> sync(Context& context, const VoterOptions& options) {
+  PSEPHOS_TRY(const auto election, here(context, options));
+  PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, *election));
+  return send_waiting(context, options, *election, opened, true);
+}
+
+Result<int> track_online(Context& context, const VoterOptions& options) {
+  PSEPHOS_TRY(const auto election, here(context, options));
+  PSEPHOS_TRY(const auto client, make_client(options));
+  PSEPHOS_TRY(const Server server, Server::create(*client, options.server, {}));
+  PSEPHOS_CHECK_OK(update(context, options, server, election->id()));
+  return options.code.empty() ? track_wallet(context, options, *election, *client, server)
+                              : track_code(context, options, *election, *client, server);
+}
+
+}  // namespace psephos::cli

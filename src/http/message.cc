@@ -1,0 +1,25 @@
+#include "src/http/message.h"
+
+#include "src/http/ascii.h"
+
+namespace psephos::http {
+
+const std::string* find_header(const std::vector<Header>& headers, std::string_view name) {
+  for (const Header& header : headers) {
+    if (same_word(header.name, name)) {
+      return &header.value;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<std::size_t> Handler::max_body(std::string_view /*method*/,
+                                             std::string_view /*path*/) const {
+  return std::nullopt;
+}
+
+std::string Handler::route(std::string_view /*method*/, std::string_view /*path*/) const {
+  return {};
+}
+
+}  // namespace psephos::http
