@@ -20,8 +20,6 @@
 #include "src/server/daemon.h"
 #include "src/server/maintenance.h"
 
-extern char** environ;
-
 namespace psephos::server {
 namespace {
 
@@ -31,7 +29,7 @@ constexpr int kExitUsage = 2;
 constexpr int kExitEnvironment = 3;
 
 void complain(const std::string& message) {
-  std::fputs(("psephosd: " + printable(message) + "\n").c_str(), stderr);
+  static_cast<void>(std::fputs(("psephosd: " + printable(message) + "\n").c_str(), stderr));
 }
 
 int exit_code(Errc code) {
@@ -107,7 +105,8 @@ std::vector<int> inherited_sockets() {
   const char* const count = std::getenv("LISTEN_FDS");
   std::vector<int> sockets;
   if (pid != nullptr && count != nullptr && std::string(pid) == std::to_string(::getpid())) {
-    for (int i = 0; i < std::atoi(count); ++i) {
+    const long all = std::strtol(count, nullptr, 10);
+    for (int i = 0; i < all; ++i) {
       sockets.push_back(kFirst + i);
     }
   }
@@ -145,7 +144,7 @@ int serve(const Options& options) {
         "registrar and ballot box run in one process: only this software keeps names and ballots "
         "apart. For a real election give each its own process, user and machine.");
   }
-  std::fflush(stdout);
+  static_cast<void>(std::fflush(stdout));
   while (true) {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -241,7 +240,8 @@ int main(int argc, char** argv) {
   try {
     return psephos::server::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fputs((std::string("psephosd: ") + error.what() + "\n").c_str(), stderr);
+    static_cast<void>(
+        std::fputs((std::string("psephosd: ") + error.what() + "\n").c_str(), stderr));
     return 3;
   }
 }
