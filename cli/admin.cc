@@ -77,6 +77,7 @@ Result<std::vector<Answer>> for_each_server(
     servers.push_back(std::move(server));
   }
   std::vector<Answer> answers;
+  answers.reserve(servers.size());
   for (const Server& server : servers) {
     answers.push_back({.server = server.url(), .outcome = call(server)});
   }
