@@ -15,7 +15,7 @@ struct MirrorSource {
   std::string url;
   std::string election;             // hex; empty: whichever is there
   std::string ca_file;              // empty: the system's authorities
-  std::vector<std::string> logs{};  // empty: the whole record
+  std::vector<std::string> logs;  // empty: the whole record
 };
 // Adds --election and --ca; returns them.
 std::vector<CLI::Option*> add_mirror_options(CLI::App& command, MirrorSource& source);

@@ -64,7 +64,7 @@ class Wallet {
     TrackingCode code{};
     Bytes entry;
     Answer answer = Answer::none;
-    std::string text{};  // of the answer
+    std::string text;  // of the answer
   };
   [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
   // answered keeps the box's answer to what was sent at a position; whether it is a good one is for
