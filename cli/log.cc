@@ -8,6 +8,7 @@
 #include "psephos/protocol/ceremony.h"
 #include "psephos/protocol/issuance.h"
 #include "psephos/protocol/log_reader.h"
+#include "psephos/protocol/receipt.h"
 
 #include "cli/common.h"
 #include "cli/json.h"
@@ -293,11 +294,6 @@ Result<crypto::LogProof> read_proof(const std::string& path) {
   return in_file(path, crypto::LogProof::parse(as_text(file)));
 }
 
-Result<crypto::Checkpoint> checkpoint_of(const crypto::LogProof& proof) {
-  PSEPHOS_TRY(const auto note, crypto::Note::parse(proof.checkpoint));
-  return crypto::Checkpoint::parse(note.text);
-}
-
 Result<void> check_proof(const crypto::LogProof& proof, const crypto::NoteVerifier& key,
                          const std::string& entry_file) {
   PSEPHOS_TRY(const Bytes entry, runtime::read_file(entry_file, kMaxEntryBytes));
@@ -308,7 +304,7 @@ Result<void> check_proof(const crypto::LogProof& proof, const crypto::NoteVerifi
     return fail(Errc::rejected, "the checkpoint is of the log \"" + checkpoint.origin +
                                     "\", the key is that of \"" + key.name() + "\"");
   }
-  if (proof.extra.has_value() && !equal(*proof.extra, crypto::sha256({entry}))) {
+  if (proof.extra.has_value() && !equal(*proof.extra, entry)) {
     return fail(Errc::rejected, "is a proof for another entry than " + entry_file);
   }
   return in_file(entry_file, crypto::verify_inclusion(proof.index, crypto::merkle_leaf(entry),
@@ -328,49 +324,43 @@ Result<int> check(Context& context, const Options& options) {
 }
 
 Result<int> check_receipt(Context& context, const Options& options) {
-  PSEPHOS_TRY(const auto receipt, read_proof(options.proof));
-  PSEPHOS_TRY(const auto checkpoint, in_file(options.proof, checkpoint_of(receipt)));
+  PSEPHOS_TRY(const Bytes text, runtime::read_file(options.proof, protocol::kMaxReceiptBytes));
   std::optional<protocol::TrackingCode> code;
   if (!options.code.empty()) {
     PSEPHOS_TRY(code, in_file("--code", protocol::parse_tracking_code(options.code)));
   }
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto election, load_election(context, record));
-  const Manifest& manifest = election->manifest();
-  for (std::uint32_t shard = 0; shard < manifest.shards; ++shard) {
-    const std::string log = Manifest::box_log(shard);
-    if (manifest.log_origin(log) != checkpoint.origin) {
-      continue;
-    }
-    // The record's own log must be sound for its answer to mean anything.
-    PSEPHOS_TRY(const auto reader,
-                audit_log(record, *election, log,
-                          [](const LogReader::Bundle&) -> Result<void> { return {}; }));
-    PSEPHOS_TRY(const auto key, election->log_verifier(log));
-    PSEPHOS_TRY(const Bytes bytes,
-                in_file(options.proof, protocol::check_receipt(reader, key, receipt)));
-    PSEPHOS_TRY(const ByteView payload, in_file(options.record, protocol::payload_of(bytes)));
-    PSEPHOS_TRY(const auto entry,
-                in_file(options.record, protocol::decode_box_entry(payload, *election)));
-    const auto present = protocol::tracking_code(election->id(), protocol::style_of(entry),
-                                                 protocol::encrypted_of(entry));
-    if (code.has_value() && *code != present) {
-      return fail(Errc::rejected,
-                  options.proof + ": is for the tracking code " + protocol::print(present));
-    }
-    if (context.json) {
-      print_json({{"good", true},
-                  {"log", log},
-                  {"index", receipt.index},
-                  {"tracking_code", protocol::print(present)}});
-    } else {
-      std::printf("good: %s, tracking code %s\n", protocol::entry_place(log, receipt.index).c_str(),
-                  protocol::print(present).c_str());
-    }
-    return kExitOk;
+  auto receipt = protocol::BoxReceipt::read(*election, as_text(text));
+  if (!receipt.has_value()) {
+    return within(options.proof + ": proves nothing", receipt.error());
   }
-  return fail(Errc::rejected, options.proof + ": is for the log \"" + checkpoint.origin +
-                                  "\", which is no box log of " + options.record);
+  const std::string log = Manifest::box_log(receipt->shard);
+  const protocol::Receipt& promise = receipt->promise;
+  // The record's own log must be sound for its answer to mean anything.
+  PSEPHOS_TRY(const auto reader,
+              audit_log(record, *election, log,
+                        [](const LogReader::Bundle&) -> Result<void> { return {}; }));
+  PSEPHOS_CHECK_OK(in_file(options.proof, protocol::check_receipt(reader, promise)));
+  PSEPHOS_TRY(const ByteView payload, in_file(options.record, protocol::payload_of(promise.entry)));
+  PSEPHOS_TRY(const auto entry,
+              in_file(options.record, protocol::decode_box_entry(payload, *election)));
+  const auto present = protocol::tracking_code(election->id(), protocol::style_of(entry),
+                                               protocol::encrypted_of(entry));
+  if (code.has_value() && *code != present) {
+    return fail(Errc::rejected,
+                options.proof + ": is for the tracking code " + protocol::print(present));
+  }
+  if (context.json) {
+    print_json({{"good", true},
+                {"log", log},
+                {"index", promise.index},
+                {"tracking_code", protocol::print(present)}});
+  } else {
+    std::printf("good: %s, tracking code %s\n", protocol::entry_place(log, promise.index).c_str(),
+                protocol::print(present).c_str());
+  }
+  return kExitOk;
 }
 
 }  // namespace
@@ -436,8 +426,8 @@ void add_log(CLI::App& app, Context& context) {
   verify->add_option("--code", options->code, "the tracking code it must be for")
       ->type_name("CODE");
   verify->footer(
-      "A receipt that is signed by the box and not kept by the record proves that the box or the\n"
-      "record's publisher has cheated: keep it.\n"
+      "A receipt holds its entry and is good by itself, or proves nothing. A good one that the\n"
+      "record does not keep proves that the box or the record's publisher has cheated: keep it.\n"
       "Example: psephos receipt check my.receipt record --code abcd-efgh-…");
   bind(*verify, context, [options, &context] { return check_receipt(context, *options); });
 }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "psephos/protocol/log_reader.h"
+#include "psephos/protocol/receipt.h"
+
 #include "cli/promise.h"
 
 namespace psephos::cli {
@@ -22,9 +25,13 @@ struct Judged {
 Result<Judged> judge(const Election& election, std::uint32_t shard, std::size_t position,
                      const Wallet::Sent& sent, BallotAnswer answer) {
   if (auto* receipt = std::get_if<Receipt>(&answer)) {
-    const auto read = read_receipt(election, receipt->text);
+    const auto read = protocol::BoxReceipt::read(election, receipt->text);
     if (!read.has_value()) {
       return within("the answer is no receipt of the box", read.error());
+    }
+    PSEPHOS_TRY(const ByteView payload, protocol::payload_of(read->promise.entry));
+    if (!equal(payload, sent.entry)) {
+      return fail(Errc::rejected, "the receipt is for another entry than the one that was sent");
     }
     if (read->shard != shard) {
       return fail(Errc::rejected, "the receipt is for the log " +

@@ -19,13 +19,9 @@ namespace {
 // A checkpoint that changes all the time while its files are read.
 constexpr unsigned kMaxRefetches = 16;
 
-Kept ok() { return {.state = Kept::State::kept, .what = {}, .entry = {}}; }
-Kept behind(std::string what) {
-  return {.state = Kept::State::behind, .what = std::move(what), .entry = {}};
-}
-Kept broken(std::string what) {
-  return {.state = Kept::State::broken, .what = std::move(what), .entry = {}};
-}
+Kept ok() { return {.state = Kept::State::kept}; }
+Kept behind(std::string what) { return {.state = Kept::State::behind, .what = std::move(what)}; }
+Kept broken(std::string what) { return {.state = Kept::State::broken, .what = std::move(what)}; }
 
 std::string entries(std::uint64_t size) {
   return std::to_string(size) + (size == 1 ? " entry" : " entries");
@@ -107,25 +103,15 @@ class Look {
                                entries(now.size) + ", which does not contain it");
   }
 
+  // A receipt proves its entry in its own tree, so that it is kept by every log that begins with
+  // that tree. The entry is not asked for: the server need not learn whose ballot this is.
   [[nodiscard]] Result<Kept> keeps(const Promise& promise) const {
-    const crypto::TreeHead& now = reader_.tree();
-    if (now.size < promise.receipt.tree.size) {
-      return behind("the receipt is over " + entries(promise.receipt.tree.size) +
-                    "; the server shows a log of " + entries(now.size));
+    const crypto::TreeHead& promised = promise.receipt.promise.tree;
+    PSEPHOS_TRY(Kept kept, follows(promised));
+    if (kept.state == Kept::State::behind) {
+      return behind("the receipt is over " + entries(promised.size) +
+                    "; the server shows a log of " + entries(reader_.tree().size));
     }
-    const Result<Bytes> whole = protocol::check_receipt(reader_, key_, promise.receipt.proof);
-    if (!whole.has_value()) {
-      return judged(whole.error());
-    }
-    const auto payload = protocol::payload_of(*whole);
-    if (!payload.has_value()) {
-      return judged(payload.error());
-    }
-    if (!promise.entry.empty() && !equal(*payload, promise.entry)) {
-      return broken("the receipt is for another entry than the one that was sent");
-    }
-    Kept kept = ok();
-    kept.entry.assign(payload->begin(), payload->end());
     return kept;
   }
 
@@ -163,32 +149,6 @@ bool is_behind(const Comparison& result) {
 }
 
 }  // namespace
-
-Result<SignedReceipt> read_receipt(const Election& election, std::string_view text) {
-  SignedReceipt receipt;
-  PSEPHOS_TRY(receipt.proof, crypto::LogProof::parse(text));
-  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(receipt.proof.checkpoint));
-  PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
-  const Manifest& manifest = election.manifest();
-  while (receipt.shard < manifest.shards &&
-         manifest.log_origin(Manifest::box_log(receipt.shard)) != checkpoint.origin) {
-    ++receipt.shard;
-  }
-  if (receipt.shard == manifest.shards) {
-    return fail(Errc::rejected, "the receipt is for the log \"" + printable(checkpoint.origin) +
-                                    "\", which is no box log of this election");
-  }
-  PSEPHOS_TRY(const crypto::NoteVerifier key,
-              election.log_verifier(Manifest::box_log(receipt.shard)));
-  if (auto good = note.verified_by(std::span(&key, 1)); !good.has_value()) {
-    return within("receipt", good.error());
-  }
-  receipt.tree = checkpoint.tree;
-  if (receipt.proof.index >= receipt.tree.size) {
-    return fail(Errc::rejected, "receipt: its index lies outside its checkpoint's tree");
-  }
-  return receipt;
-}
 
 Result<std::string> check_refusal(const Election& election, std::uint32_t shard, ByteView entry,
                                   std::string_view note) {

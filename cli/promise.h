@@ -17,20 +17,10 @@
 #include "psephos/crypto/note.h"
 #include "psephos/error.h"
 #include "psephos/protocol/opening.h"
+#include "psephos/protocol/receipt.h"
 #include "psephos/protocol/storage.h"
 
 namespace psephos::cli {
-
-// SignedReceipt is a receipt that the key of a box log has signed for. Whether it is for this
-// voter's entry, only the log can tell: the entry begins with the hash of the one before it.
-struct SignedReceipt {
-  std::uint32_t shard = 0;
-  crypto::LogProof proof;
-  crypto::TreeHead tree;
-};
-// Errc::malformed or rejected: no receipt of a box of this election.
-[[nodiscard]] Result<SignedReceipt> read_receipt(const protocol::Election& election,
-                                                 std::string_view text);
 
 // check_refusal returns the reason in words. Errc::rejected: the box of this shard has not refused
 // this entry (type ‖ body).
@@ -40,8 +30,7 @@ struct SignedReceipt {
 
 struct Promise {
   std::string name;  // for files and messages: the tracking code
-  ByteView entry;    // type ‖ body; empty: any with the receipt
-  SignedReceipt receipt;
+  protocol::BoxReceipt receipt;
   std::string text;  // of the receipt
 };
 
@@ -53,7 +42,6 @@ struct Kept {
   };
   State state = State::behind;
   std::string what;  // is wrong, in words
-  Bytes entry;       // type ‖ body, if kept
 };
 
 struct Comparison {

@@ -5,6 +5,7 @@
 #include "psephos/protocol/box_state.h"
 #include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/receipt.h"
 
 namespace psephos::cli {
 
@@ -238,15 +239,15 @@ Result<protocol::AuditedBallots> audit(const Context& context, const DirectoryRe
 
 namespace {
 
-// A receipt or checkpoint is a page of text.
+// A checkpoint is a page of text.
 constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
 
 Result<std::vector<std::string>> read_texts(
-    std::span<const std::string> files,
+    std::span<const std::string> files, std::size_t most,
     const std::function<Result<void>(const std::string& text)>& check) {
   std::vector<std::string> texts;
   for (const std::string& file : files) {
-    PSEPHOS_TRY(const Bytes content, runtime::read_file(file, kMaxNoteBytes));
+    PSEPHOS_TRY(const Bytes content, runtime::read_file(file, most));
     texts.emplace_back(as_text(content));
     PSEPHOS_CHECK_OK(in_file(file, check(texts.back())));
   }
@@ -262,14 +263,14 @@ Result<void> check_checkpoint(const std::string& text) {
 }  // namespace
 
 Result<std::vector<std::string>> read_receipts(std::span<const std::string> files) {
-  return read_texts(files, [](const std::string& text) -> Result<void> {
+  return read_texts(files, protocol::kMaxReceiptBytes, [](const std::string& text) -> Result<void> {
     PSEPHOS_TRY(const auto receipt, crypto::LogProof::parse(text));
     return check_checkpoint(receipt.checkpoint);
   });
 }
 
 Result<std::vector<std::string>> read_checkpoints(std::span<const std::string> files) {
-  return read_texts(files, check_checkpoint);
+  return read_texts(files, kMaxNoteBytes, check_checkpoint);
 }
 
 std::string with_file_names(std::string text, std::string_view what,

@@ -24,6 +24,7 @@
 
 namespace psephos::cli {
 
+using protocol::BoxReceipt;
 using protocol::Election;
 using protocol::MainLog;
 using protocol::Manifest;
@@ -164,9 +165,10 @@ Result<void> ask(Context& context, const VoterOptions& options, const Server& se
 // --- what is in a wallet, in words ---------------------------------------------------------------
 
 std::string found_at(const Election& election, const std::string& receipt) {
-  const auto read = read_receipt(election, receipt);
-  return read.has_value() ? protocol::entry_place(Manifest::box_log(read->shard), read->proof.index)
-                          : "";
+  const auto read = BoxReceipt::read(election, receipt);
+  return read.has_value()
+             ? protocol::entry_place(Manifest::box_log(read->shard), read->promise.index)
+             : "";
 }
 
 fs::path receipt_file(const VoterOptions& options, const Wallet::Sent& sent) {
@@ -201,9 +203,9 @@ Json sent_json(const Election& election, const Wallet::Sent& sent) {
               {"sent", sent.answer != Wallet::Answer::none},
               {"accepted", sent.answer == Wallet::Answer::receipt}};
   if (sent.answer == Wallet::Answer::receipt) {
-    if (const auto receipt = read_receipt(election, sent.text); receipt.has_value()) {
+    if (const auto receipt = BoxReceipt::read(election, sent.text); receipt.has_value()) {
       row["log"] = Manifest::box_log(receipt->shard);
-      row["index"] = receipt->proof.index;
+      row["index"] = receipt->promise.index;
     }
   }
   return row;
@@ -308,11 +310,9 @@ Result<Tracked> look(const Context& context, const VoterOptions& options, const 
 }
 
 Result<Promise> promise(const Election& election, const Wallet::Sent& sent) {
-  PSEPHOS_TRY(SignedReceipt receipt, read_receipt(election, sent.text));
-  return Promise{.name = protocol::print(sent.code),
-                 .entry = sent.entry,
-                 .receipt = std::move(receipt),
-                 .text = sent.text};
+  PSEPHOS_TRY(BoxReceipt receipt, BoxReceipt::read(election, sent.text));
+  return Promise{
+      .name = protocol::print(sent.code), .receipt = std::move(receipt), .text = sent.text};
 }
 
 // A checkpoint that contradicts the one seen before does not take its place.
@@ -598,8 +598,14 @@ Result<int> track_code(Context& context, const VoterOptions& options, const Elec
     }
     return fail(Errc::rejected, name + ": the box at " + options.server + " does not have it");
   }
-  PSEPHOS_TRY(const SignedReceipt receipt, read_receipt(election, *text));
-  const Promise made{.name = name, .entry = {}, .receipt = receipt, .text = *text};
+  PSEPHOS_TRY(const BoxReceipt receipt, BoxReceipt::read(election, *text));
+  PSEPHOS_TRY(const ByteView payload, protocol::payload_of(receipt.promise.entry));
+  PSEPHOS_TRY(const auto entry, protocol::decode_box_entry(payload, election));
+  if (protocol::tracking_code(election.id(), protocol::style_of(entry),
+                              protocol::encrypted_of(entry)) != code) {
+    return fail(Errc::rejected, name + ": the server answers with the receipt of another entry");
+  }
+  const Promise made{.name = name, .receipt = receipt, .text = *text};
   PSEPHOS_TRY(
       const Tracked tracked,
       look(context, options, {.shard = receipt.shard, .seen = {}, .promises = std::span(&made, 1)},
@@ -608,20 +614,15 @@ Result<int> track_code(Context& context, const VoterOptions& options, const Elec
   PSEPHOS_CHECK_OK(judge_log(options, tracked, "", evidence));
   const Kept& kept = tracked.comparison.kept.front();
   const std::string place =
-      protocol::entry_place(Manifest::box_log(receipt.shard), receipt.proof.index);
+      protocol::entry_place(Manifest::box_log(receipt.shard), receipt.promise.index);
   Json row = {{"tracking_code", name},
               {"found", kept.state == Kept::State::kept},
               {"log", Manifest::box_log(receipt.shard)},
-              {"index", receipt.proof.index}};
+              {"index", receipt.promise.index}};
   if (kept.state != Kept::State::kept) {
     PSEPHOS_CHECK_OK(evidence.add(name + ": " + kept.what, name + ".receipt", *text,
                                   tracked.comparison.checkpoint));
   } else {
-    PSEPHOS_TRY(const auto entry, protocol::decode_box_entry(kept.entry, election));
-    if (protocol::tracking_code(election.id(), protocol::style_of(entry),
-                                protocol::encrypted_of(entry)) != code) {
-      return fail(Errc::rejected, name + ": the server answers with the receipt of another entry");
-    }
     const bool challenged = std::holds_alternative<protocol::Challenge>(entry);
     row["challenged"] = challenged;
     if (!context.json) {

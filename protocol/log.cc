@@ -176,14 +176,13 @@ Result<crypto::LogProof> Log::proof(std::uint64_t index, ByteView entry,
                                     ": the store holds another entry than the log: it was damaged "
                                     "or changed");
   }
-  return proof_under(tree.size, index, crypto::sha256({entry}), std::move(checkpoint));
+  return proof_under(tree.size, index, entry, std::move(checkpoint));
 }
 
 Result<crypto::LogProof> Log::proof_under(std::uint64_t tree_size, std::uint64_t index,
-                                          const Digest32& entry_digest,
-                                          std::string checkpoint) const {
+                                          ByteView entry, std::string checkpoint) const {
   PSEPHOS_TRY(auto hashes, crypto::inclusion_proof(index, tree_size, tree_.nodes()));
-  return crypto::LogProof{.extra = Bytes(entry_digest.begin(), entry_digest.end()),
+  return crypto::LogProof{.extra = Bytes(entry.begin(), entry.end()),
                           .index = index,
                           .hashes = std::move(hashes),
                           .checkpoint = std::move(checkpoint)};

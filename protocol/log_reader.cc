@@ -177,9 +177,7 @@ Result<bool> LogReader::continues(const crypto::TreeHead& older) const {
 
 Result<crypto::LogProof> LogReader::proof(std::uint64_t index) const {
   crypto::LogProof proof;
-  PSEPHOS_TRY(const Bytes found, entry(index));
-  const Digest32 digest = crypto::sha256({found});
-  proof.extra = Bytes(digest.begin(), digest.end());
+  PSEPHOS_TRY(proof.extra, entry(index));
   proof.index = index;
   PSEPHOS_TRY(proof.hashes, inclusion_proof(index));
   proof.checkpoint = note_.print();
@@ -276,43 +274,6 @@ Result<void> verify_checkpoint(const crypto::Note& note, const crypto::NoteVerif
                                     std::to_string(quorum));
   }
   return {};
-}
-
-Result<Bytes> check_receipt(const LogReader& reader, const crypto::NoteVerifier& log_key,
-                            const crypto::LogProof& receipt) {
-  PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(receipt.checkpoint));
-  PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
-  if (checkpoint.origin != log_key.name()) {
-    return fail(Errc::rejected, "receipt: is for the log \"" + checkpoint.origin +
-                                    "\", not for \"" + log_key.name() + "\"");
-  }
-  if (auto signed_by_log = note.verified_by(std::span(&log_key, 1)); !signed_by_log.has_value()) {
-    return within("receipt", signed_by_log.error());
-  }
-  if (checkpoint.tree.size > reader.tree().size) {
-    return fail(Errc::rejected,
-                "receipt: its checkpoint promises " + std::to_string(checkpoint.tree.size) +
-                    " entries; the record's log has only " + std::to_string(reader.tree().size));
-  }
-  PSEPHOS_TRY(const bool continues, reader.continues(checkpoint.tree));
-  if (!continues) {
-    return fail(Errc::rejected,
-                "receipt: the record's log does not continue the log of the receipt's checkpoint");
-  }
-  if (receipt.index >= checkpoint.tree.size) {
-    return fail(Errc::rejected, "receipt: its index lies outside its checkpoint's tree");
-  }
-  PSEPHOS_TRY(Bytes entry, reader.entry(receipt.index));
-  if (!receipt.extra.has_value() || !equal(*receipt.extra, crypto::sha256({entry}))) {
-    return fail(Errc::rejected, "receipt: the record holds another entry at index " +
-                                    std::to_string(receipt.index));
-  }
-  if (auto included = crypto::verify_inclusion(receipt.index, crypto::merkle_leaf(entry),
-                                               checkpoint.tree, receipt.hashes);
-      !included.has_value()) {
-    return within("receipt", included.error());
-  }
-  return entry;
 }
 
 }  // namespace psephos::protocol

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "psephos/protocol/receipt.h"
+
 #include "protocol/verification.h"
 
 namespace psephos::protocol {
@@ -209,20 +211,9 @@ void Verification::check_checkpoints() {
 void Verification::check_receipts() {
   for (std::size_t i = 0; i < input_.receipts.size(); ++i) {
     const auto judge = [&]() -> Result<void> {
-      PSEPHOS_TRY(const crypto::LogProof receipt, crypto::LogProof::parse(input_.receipts[i]));
-      PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(receipt.checkpoint));
-      PSEPHOS_TRY(const crypto::Checkpoint checkpoint, crypto::Checkpoint::parse(note.text));
-      for (std::uint32_t s = 0; s < manifest_->shards; ++s) {
-        const std::string log = Manifest::box_log(s);
-        if (checkpoint.origin != manifest_->log_origin(log)) {
-          continue;
-        }
-        PSEPHOS_TRY(const crypto::NoteVerifier key, election().log_verifier(log));
-        PSEPHOS_CHECK_OK(check_receipt(readers_.at(log), key, receipt));
-        return {};
-      }
-      return fail(Errc::rejected,
-                  "is for no box log of this election: \"" + checkpoint.origin + "\"");
+      // What proves nothing by itself is refused too: the auditor should know.
+      PSEPHOS_TRY(const BoxReceipt receipt, BoxReceipt::read(election(), input_.receipts[i]));
+      return check_receipt(readers_.at(Manifest::box_log(receipt.shard)), receipt.promise);
     };
     if (auto judged = judge(); !judged.has_value()) {
       add_fault(Check::receipts, "receipt " + std::to_string(i + 1), judged.error().message);

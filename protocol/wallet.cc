@@ -7,6 +7,7 @@
 #include "psephos/crypto/blind_rsa_client.h"
 #include "psephos/crypto/discrete_log_prover.h"
 #include "psephos/crypto/note.h"
+#include "psephos/protocol/receipt.h"
 
 #include "protocol/secret_io.h"
 
@@ -17,7 +18,7 @@ namespace {
 constexpr auto kVariant = crypto::BlindRsaVariant::sha384_pss_randomized;
 constexpr std::size_t kPrefixBytes = 32;
 constexpr std::size_t kMaxEntryBytes = 65535;
-// A receipt, refusal or checkpoint is a page of text.
+// A refusal or checkpoint is a page of text.
 constexpr std::size_t kMaxNoteBytes = std::size_t{1} << 16;
 constexpr std::uint32_t kLastSequence = std::numeric_limits<std::uint32_t>::max();
 
@@ -68,11 +69,12 @@ Result<void> check_checkpoint(std::string_view text) {
 }
 
 Result<void> check_answer(Wallet::Answer answer, std::string_view text) {
-  if (text.size() > kMaxNoteBytes) {
-    return fail(Errc::malformed,
-                "an answer of more than " + std::to_string(kMaxNoteBytes) + " bytes");
+  const bool is_receipt = answer == Wallet::Answer::receipt;
+  const std::size_t most = is_receipt ? kMaxReceiptBytes : kMaxNoteBytes;
+  if (text.size() > most) {
+    return fail(Errc::malformed, "an answer of more than " + std::to_string(most) + " bytes");
   }
-  if (answer == Wallet::Answer::receipt) {
+  if (is_receipt) {
     PSEPHOS_CHECK_OK(crypto::LogProof::parse(text));
   } else {
     PSEPHOS_CHECK_OK(crypto::Note::parse(text));
@@ -180,7 +182,7 @@ Result<void> Wallet::load_answers(SecretReader& in) {
       return fail(Errc::malformed, "wallet file: an answer that is none");
     }
     if (const Answer answer{kind}; answer != Answer::none) {
-      PSEPHOS_TRY(std::string text, in.text(kMaxNoteBytes, "answer"));
+      PSEPHOS_TRY(std::string text, in.text(kMaxReceiptBytes, "answer"));
       PSEPHOS_CHECK_OK(answered(i, answer, std::move(text)));
     }
   }

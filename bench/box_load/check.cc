@@ -88,7 +88,7 @@ class CheckedLog {
     if (proof.index >= payloads_.size() || payloads_[proof.index] != crypto::sha256({ballot})) {
       return fail(Errc::rejected, "the log has another entry at its index, or none");
     }
-    if (!proof.extra.has_value() || !equal(*proof.extra, entries_[proof.index])) {
+    if (!proof.extra.has_value() || crypto::sha256({*proof.extra}) != entries_[proof.index]) {
       return fail(Errc::rejected, "the receipt is of another entry");
     }
     return crypto::verify_inclusion(proof.index, leaves_[proof.index], tree, proof.hashes);

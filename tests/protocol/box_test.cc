@@ -14,6 +14,7 @@
 #include "psephos/crypto/hash.h"
 #include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/receipt.h"
 #include "psephos/protocol/record_log_store.h"
 
 #include "tests/crypto/expect.h"
@@ -129,12 +130,14 @@ struct Polls {
 
 void check_receipt_of(const Polls& polls, const Box::Accepted& accepted, const Bytes& entry) {
   const std::string log = Manifest::box_log(accepted.shard);
-  const auto receipt = must(crypto::LogProof::parse(must(polls.box->receipt(accepted))));
+  const BoxReceipt receipt =
+      must(BoxReceipt::read(*polls.of.election, must(polls.box->receipt(accepted))));
+  EXPECT_EQ(receipt.shard, accepted.shard);
+  EXPECT_EQ(receipt.promise.index, accepted.index);
+  EXPECT_TRUE(equal(must(payload_of(receipt.promise.entry)), entry));
   const LogReader reader =
       must(LogReader::open(polls.store, log, polls.of.manifest().log_origin(log)));
-  const Bytes proven =
-      must(check_receipt(reader, must(polls.of.election->log_verifier(log)), receipt));
-  EXPECT_TRUE(equal(must(payload_of(proven)), entry));
+  EXPECT_TRUE(is_ok(check_receipt(reader, receipt.promise)));
 }
 
 TEST(Box, OutcomesStandInTheOrderOfTheBatch) {
@@ -305,18 +308,20 @@ TEST(Box, ReceiptsStayGoodAsTheLogGrows) {
   const auto accepted = *polls.accept({ballot})[0];
   const auto receipt = must(crypto::LogProof::parse(must(polls.box->receipt(accepted))));
   polls.accept({cast(first(), polls.random), cast(first(), polls.random)});
-  const auto key = must(first().election->log_verifier("box/0"));
   const LogReader reader =
       must(LogReader::open(polls.store, "box/0", first().manifest().log_origin("box/0")));
-  EXPECT_TRUE(equal(must(payload_of(must(check_receipt(reader, key, receipt)))), ballot));
+  const auto read = [&](const crypto::LogProof& proof) {
+    return BoxReceipt::read(*first().election, proof.print());
+  };
+  EXPECT_TRUE(is_ok(check_receipt(reader, must(read(receipt)).promise)));
   check_receipt_of(polls, accepted, ballot);
 
   auto other = receipt;
   other.index = 1;
-  EXPECT_FALSE(check_receipt(reader, key, other).has_value());
+  EXPECT_TRUE(fails_with(Errc::rejected, read(other)));
   other = receipt;
   other.extra->front() ^= 1;
-  EXPECT_FALSE(check_receipt(reader, key, other).has_value());
+  EXPECT_TRUE(fails_with(Errc::rejected, read(other)));
   EXPECT_TRUE(fails_with(Errc::misuse, polls.box->receipt({.shard = 0, .index = 3})));
   EXPECT_TRUE(fails_with(Errc::misuse, polls.box->receipt({.shard = 1, .index = 0})));
 }
@@ -675,7 +680,7 @@ TEST(BoxStation, ReceiptsNeverChange) {
     EXPECT_TRUE(is_ok(note.verified_by(std::vector{station.key(again[i]->shard)})));
     const Bytes entry =
         must(station.store.entry(Manifest::box_log(again[i]->shard), again[i]->index));
-    EXPECT_TRUE(equal(*proof.extra, crypto::sha256({entry})));
+    EXPECT_TRUE(equal(*proof.extra, entry));
     EXPECT_TRUE(is_ok(crypto::verify_inclusion(proof.index, crypto::merkle_leaf(entry),
                                                must(crypto::Checkpoint::parse(note.text)).tree,
                                                proof.hashes)));

@@ -9,6 +9,7 @@
 #include "psephos/crypto/hash.h"
 #include "psephos/protocol/log_reader.h"
 #include "psephos/protocol/log_writer.h"
+#include "psephos/protocol/receipt.h"
 
 #include "tests/support/memory_store.h"
 #include "tests/support/seeded_random.h"
@@ -162,38 +163,51 @@ TEST(Log, ReceiptsHoldAsLongAsTheLogContinues) {
   ASSERT_TRUE(receipt.has_value());
   ASSERT_TRUE(append_some(*writer, 300).has_value());
   const auto reader = LogReader::open(store, "box/0", kOrigin);
-  const auto entry = check_receipt(*reader, key, *receipt);
-  ASSERT_TRUE(entry.has_value()) << entry.error().message;
-  EXPECT_EQ(*entry, reader->entry(3).value());
+  const auto promise = Receipt::open(*receipt, key);
+  ASSERT_TRUE(promise.has_value()) << promise.error().message;
+  EXPECT_EQ(promise->entry, reader->entry(3).value());
+  EXPECT_EQ(promise->index, 3U);
+  EXPECT_EQ(promise->tree.size, 5U);
+  EXPECT_TRUE(check_receipt(*reader, *promise).has_value());
 
   const auto refused = [&](const char* what, auto change) {
     crypto::LogProof changed = *receipt;
     change(changed);
-    const auto checked = check_receipt(*reader, key, changed);
-    EXPECT_FALSE(checked.has_value()) << what;
+    EXPECT_FALSE(Receipt::open(changed, key).has_value()) << what;
   };
   refused("another index", [](auto& r) { r.index = 2; });
   refused("an index outside the tree", [](auto& r) { r.index = 5; });
-  refused("no digest", [](auto& r) { r.extra.reset(); });
-  refused("another digest", [](auto& r) { r.extra->front() ^= 1; });
+  refused("no entry", [](auto& r) { r.extra.reset(); });
+  refused("another entry", [](auto& r) { r.extra->front() ^= 1; });
+  refused("an entry's digest", [](auto& r) {
+    const Digest32 digest = crypto::sha256({*r.extra});
+    r.extra.emplace(digest.begin(), digest.end());
+  });
   refused("a changed proof", [](auto& r) { r.hashes[0][0] ^= 1; });
   refused("a shorter proof", [](auto& r) { r.hashes.pop_back(); });
   refused("a longer proof", [](auto& r) { r.hashes.push_back(r.hashes[0]); });
   refused("an unsigned checkpoint",
           [](auto& r) { r.checkpoint[r.checkpoint.find("\n5\n") + 1] = '4'; });
+  // A promise the log has not kept.
+  Receipt other_entry = *promise;
+  other_entry.entry.back() ^= 1;
+  EXPECT_FALSE(check_receipt(*reader, other_entry).has_value());
+  Receipt other_place = *promise;
+  other_place.index = 2;
+  EXPECT_FALSE(check_receipt(*reader, other_place).has_value());
   // A log with another history.
   MemoryStore forked;
   auto other = LogWriter::create(forked, "box/0", signer());
   ASSERT_TRUE(other->append(payload(99)).has_value());
   ASSERT_TRUE(append_some(*other, 9).has_value());
   EXPECT_FALSE(
-      check_receipt(LogReader::open(forked, "box/0", kOrigin).value(), key, *receipt).has_value());
+      check_receipt(LogReader::open(forked, "box/0", kOrigin).value(), *promise).has_value());
   // A log that ends before it.
   MemoryStore shorter;
   auto third = LogWriter::create(shorter, "box/0", signer());
   ASSERT_TRUE(append_some(*third, 4).has_value());
   EXPECT_FALSE(
-      check_receipt(LogReader::open(shorter, "box/0", kOrigin).value(), key, *receipt).has_value());
+      check_receipt(LogReader::open(shorter, "box/0", kOrigin).value(), *promise).has_value());
 }
 
 TEST(Log, CheckpointSignaturesFollowThePolicy) {

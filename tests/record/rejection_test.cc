@@ -813,6 +813,23 @@ TEST_F(Rejection, ReceiptsThatTheRecordDoesNotKeep) {
   EXPECT_TRUE(rejected_only_by(verify_files(forge.publish(), {"nonsense"}), Check::receipts));
 }
 
+// Made from what is public, without any key: it accuses nobody, and the report says so.
+TEST_F(Rejection, ReceiptsThatProveNothing) {
+  Forge forge(tiny_manifest());
+  auto voter = forge.enrol();
+  forge.put(forge.cast(voter, {"1"}));
+  forge.close();
+  forge.finish({1, 2});
+  const MemoryStore record(forge.publish());
+  const auto log =
+      value(protocol::LogReader::open(record, "box/0", forge.manifest->log_origin("box/0")));
+  auto forged = value(log.proof(0));
+  forged.extra->back() ^= 1;
+  const auto report = verify_files(forge.publish(), {forged.print()});
+  EXPECT_TRUE(rejected_only_by(report, Check::receipts));
+  EXPECT_NE(report[Check::receipts].faults[0].message.find("does not prove"), std::string::npos);
+}
+
 TEST_F(Rejection, RecordsThatAreNotFinished) {
   const auto honest = small_->main;
   for (const MessageType last :

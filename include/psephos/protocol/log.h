@@ -41,7 +41,7 @@ class Log {
   // seal signs the checkpoint over everything appended and returns what came since the last seal.
   [[nodiscard]] Result<LogBatch> seal();
 
-  // The tlog-proof of a whole entry under a checkpoint of this log, with its SHA-256 as `extra`.
+  // The tlog-proof of a whole entry under a checkpoint of this log, with the entry as `extra`.
   // Errc::misuse if the checkpoint's tree does not hold it or is larger than the log;
   // Errc::rejected if the log has another entry at `index`, or never had this tree: the store was
   // damaged or changed. So it is if the checkpoint's signature is bad.
@@ -49,8 +49,7 @@ class Log {
                                                std::string checkpoint) const;
   // The same under a checkpoint that is known to be this log's over `tree_size` entries: its seal.
   [[nodiscard]] Result<crypto::LogProof> proof_under(std::uint64_t tree_size, std::uint64_t index,
-                                                     const Digest32& entry_digest,
-                                                     std::string checkpoint) const;
+                                                     ByteView entry, std::string checkpoint) const;
 
   [[nodiscard]] const std::string& name() const { return log_; }
   [[nodiscard]] std::uint64_t size() const { return tree_.size(); }

@@ -61,7 +61,7 @@ class LogReader {
   // checkpoint's root, so that tiles nobody has compared with entries cannot make it true. Errors:
   // tiles that cannot be read.
   [[nodiscard]] Result<bool> continues(const crypto::TreeHead& older) const;
-  // tlog-proof of an entry under this checkpoint, with its SHA-256 as `extra`.
+  // tlog-proof of an entry under this checkpoint, with the whole entry as `extra`.
   [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index) const;
 
   // Shows every file this log has in a record, checkpoint, bundles and tiles, until `visit` returns
@@ -112,12 +112,5 @@ class LogAudit {
                                              const crypto::NoteVerifier& log_key,
                                              std::span<const crypto::NoteVerifier> witnesses,
                                              std::uint32_t quorum);
-
-// check_receipt: Errc::rejected unless the receipt is good for the log of this record (docs/spec.md
-// §7.5). Returns the receipt's entry, whole. Of the log it reads tiles and one entry only: that
-// they fit its checkpoint is LogAudit's to know, before.
-[[nodiscard]] Result<Bytes> check_receipt(const LogReader& reader,
-                                          const crypto::NoteVerifier& log_key,
-                                          const crypto::LogProof& receipt);
 
 }  // namespace psephos::protocol
