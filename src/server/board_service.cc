@@ -1,5 +1,6 @@
 #include "src/server/board_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -36,13 +37,20 @@ Result<std::unique_ptr<BoardService>> BoardService::open(Options options,
                   },
                   now));
   for (const MirrorConfig& config : board->options_.board.mirrors) {
-    Source source{.log = config.logs.front(), .record = nullptr, .mirror = nullptr};
+    Source source{.log = config.logs.front(),
+                  .brings_main = std::ranges::find(config.logs, protocol::Manifest::main_log()) !=
+                                 config.logs.end(),
+                  .record = nullptr,
+                  .mirror = nullptr};
     PSEPHOS_TRY(source.record, network::HttpRecord::create(*http, config.url));
     network::MirrorOptions mirror;
     mirror.election = election.election()->id();
     mirror.logs = config.logs;
     source.mirror = std::make_unique<network::Mirror>(
         *source.record, board->record_->files(), evaluator, board->executor_, std::move(mirror));
+    if (source.brings_main) {
+      board->record_->leave_to_mirror();
+    }
     board->sources_.push_back(std::move(source));
   }
   return board;
@@ -66,7 +74,12 @@ void BoardService::finish() {
 void BoardService::follow() {
   for (bool last = false; !last;) {
     for (const Source& source : sources_) {
-      const auto updated = source.mirror->update();
+      Result<void> updated;
+      if (const auto copied = source.mirror->update(); !copied.has_value()) {
+        updated = std::unexpected(copied.error());
+      } else if (source.brings_main) {
+        updated = record_->refresh();
+      }
       options_.on_mirror(source.log, updated.has_value() ? nullptr : &updated.error());
     }
     const auto polled = live_->poll({.phase = record_->phase(), .stopped = options_.stopped()});

@@ -52,6 +52,7 @@ class BoardService {
  private:
   struct Source {
     std::string log;  // the first, for messages
+    bool brings_main;
     std::unique_ptr<network::HttpRecord> record;
     std::unique_ptr<network::Mirror> mirror;
   };

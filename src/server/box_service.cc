@@ -59,11 +59,7 @@ Result<std::unique_ptr<BoxService>> BoxService::open(Options options,
       Ledger::open({.store = self->options_.store,
                     .logs = self->log_names_,
                     .export_interval = self->options_.export_interval,
-                    .empty_logs =
-                        [self] {
-                          return Box::empty_logs(*self->record_->election(), self->keys_,
-                                                 self->shards_);
-                        },
+                    .empty_log = [self](const std::string& log) { return self->empty_log(log); },
                     .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
                     .on_store = [&observer](const Error* error) { observer.on_store(error); },
                     .on_export = [&observer](const Error* error) { observer.on_export(error); },
@@ -74,10 +70,16 @@ Result<std::unique_ptr<BoxService>> BoxService::open(Options options,
 
 BoxService::~BoxService() { finish(); }
 
-Result<void> BoxService::rebuild(store::SqliteStore& store) {
-  box_.reset();
-  PSEPHOS_TRY(box_, Box::open(record_->election(), store, keys_, shards_));
-  return {};
+Result<protocol::LogBatch> BoxService::empty_log(const std::string& log) const {
+  const auto at = std::ranges::find(log_names_, log) - log_names_.begin();
+  const std::uint32_t shard = shards_[static_cast<std::size_t>(at)];
+  PSEPHOS_TRY(auto batches, Box::empty_logs(*record_->election(), keys_, std::span(&shard, 1)));
+  return std::move(batches.front());
+}
+
+Result<Ledger::Install> BoxService::rebuild(store::SqliteStore& store) {
+  PSEPHOS_TRY(Box box, Box::open(record_->election(), store, keys_, shards_));
+  return [this, box = std::move(box)]() mutable { box_.emplace(std::move(box)); };
 }
 
 void BoxService::start() {
@@ -155,12 +157,15 @@ void BoxService::judge() {
 
 void BoxService::sequence() {
   constexpr std::size_t kAll = ~std::size_t{0};
-  while (true) {
-    std::vector<Decidable> batch = judged_.pop(kAll);
-    if (batch.empty()) {
-      return;
+  while (!judged_.closed()) {
+    // It looks after the store also when no ballots come: others may have found that it failed.
+    std::vector<Decidable> batch = judged_.pop(kAll, kBetweenRecoveries);
+    if (!ledger_->healthy()) {
+      put_off(std::move(batch));  // the senders try again
+      ledger_->reopen();
+    } else if (!batch.empty()) {
+      decide(std::move(batch));
     }
-    decide(std::move(batch));
   }
 }
 
@@ -181,7 +186,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
   observer_.on_stage(Stage::decide, seconds_since(start));
   if (!decision.has_value()) {
     put_off(std::move(batch));
-    recover(decision.error());
+    ledger_->failed(decision.error());
     return;
   }
   // What is repeated stands before the first new entry of its log.
@@ -191,14 +196,14 @@ void BoxService::decide(std::vector<Decidable> batch) {
   }
   start = Clock::now();
   if (!decision->batches.empty()) {
-    // No lock: nobody but this thread changes the store.
+    // No lock: nobody but this thread opens the store again.
     const auto stored = [&]() -> Result<void> {
       PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
       return store->commit(decision->batches);
     }();
     if (!stored.has_value()) {
       put_off(std::move(batch));
-      recover(stored.error());
+      ledger_->failed(stored.error());
       return;
     }
     const std::unique_lock lock(ledger_->mutex());
@@ -238,17 +243,6 @@ void BoxService::put_off(std::vector<Decidable> batch) {
   }
 }
 
-void BoxService::recover(const Error& error) {
-  ledger_->failed(error);
-  while (!judged_.closed()) {
-    // What was judged meanwhile is answered: its senders try again.
-    put_off(judged_.pop(~std::size_t{0}, kBetweenRecoveries));
-    if (ledger_->reopen()) {
-      return;
-    }
-  }
-}
-
 Result<std::optional<std::string>> BoxService::receipt(const protocol::TrackingCode& code) {
   const std::shared_lock lock(ledger_->mutex());
   PSEPHOS_TRY(const store::SqliteStore* const store, ledger_->store());
@@ -267,7 +261,7 @@ Result<void> BoxService::may_become(const protocol::MainLog& next) const {
     return {};
   }
   const std::shared_lock lock(ledger_->mutex());
-  if (!stopped() || !healthy() || !box_.has_value()) {
+  if (!ledger_->at_rest()) {
     return fail(Errc::misuse, "the ballot box still takes ballots: stop it before the close");
   }
   for (const std::uint32_t shard : shards_) {

@@ -122,11 +122,11 @@ class BoxService {
 
   BoxService(Options options, std::shared_ptr<ElectionRecord> record, protocol::BoxKeys keys,
              const crypto::Evaluator& evaluator, BoxObserver& observer);
-  Result<void> rebuild(store::SqliteStore& store);
+  [[nodiscard]] Result<protocol::LogBatch> empty_log(const std::string& log) const;
+  Result<Ledger::Install> rebuild(store::SqliteStore& store);
   void judge();
   void sequence();
   void decide(std::vector<Decidable> batch);
-  void recover(const Error& error);
   void put_off(std::vector<Decidable> batch);
   void give(Waiting waiting, BallotAnswer answer);
 

@@ -757,6 +757,36 @@ ElectionConfig read_election(Section& section) {
   return election;
 }
 
+// A log has one writer: what this process keeps it does not copy from another. The main log is kept
+// by every process that the authority hands it to; only a board may copy it instead.
+void check_mirrors(Section& section, Role role, const ElectionConfig& election) {
+  std::set<std::string> kept;
+  if (role != Role::board) {
+    kept.insert("main");
+  }
+  for (const RegistrarConfig& registrar : election.registrars) {
+    kept.insert("roll/" + std::to_string(registrar.index));
+  }
+  const auto keeps = [&](const std::string& log) {
+    if (kept.contains(log)) {
+      return true;
+    }
+    if (!election.box.has_value() || !log.starts_with("box/")) {
+      return false;
+    }
+    const std::vector<std::uint32_t>& shards = election.box->shards;
+    const auto shard = whole_number<std::uint32_t>(log.substr(4));
+    return shards.empty() || std::ranges::find(shards, shard) != shards.end();
+  };
+  for (const MirrorConfig& mirror : election.board.value_or(BoardConfig{}).mirrors) {
+    for (const std::string& log : mirror.logs) {
+      if (keeps(log)) {
+        section.report("board", "mirrors " + in_quotes(log) + ", which this process keeps itself");
+      }
+    }
+  }
+}
+
 // No two parts may have the same file as store or key, and no two elections the same record.
 class Owners {
  public:
@@ -792,6 +822,9 @@ void read_all(Reader& reader, const toml::table& root, std::optional<Role> role,
     ElectionConfig election = read_election(entry);
     if (role_known) {
       check_role(entry, config.role);
+      if (reader.problems().empty()) {  // else numbers may be wrong
+        check_mirrors(entry, config.role, election);
+      }
     }
     owners.add(entry, "record", election.record);
     if (election.box.has_value()) {
@@ -960,6 +993,12 @@ ConfigProblems check_config(const Config& config) {
     const ElectionConfig& election = config.elections[i];
     const std::string prefix = "election[" + std::to_string(i) + "]";
     checker.record(prefix + ".record", election.record);
+    if (election.box.has_value() || !election.registrars.empty()) {
+      // Where the marks of begun logs go.
+      Path mark = election.record;
+      mark += ".begun";
+      checker.writable(prefix + ".record", mark, Secrecy::everybody);
+    }
     if (election.box.has_value()) {
       check_secrets(checker, prefix + ".box", *election.box);
     }

@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "psephos/crypto/relation.h"
@@ -56,12 +58,32 @@ class ElectionRecord {
   // Called after each extension, by the thread that brought it.
   using Follower = std::function<void(const protocol::MainLog& now)>;
   void add_follower(Follower follower) { followers_.push_back(std::move(follower)); }
-  // The result files, once every tally has its result.
+  // A mirror brings the main log instead: a log has one writer, and extend refuses what is new. To
+  // be said before anything is served. refresh folds what the mirror has written.
+  void leave_to_mirror() { mirrored_ = true; }
+  Result<void> refresh();
+  // while_open does something that must not happen beside an extension, nor after the close.
+  // Errc::misuse: the polls are closed.
+  template <class Work>
+  auto while_open(Work&& work) -> std::invoke_result_t<Work> {
+    const std::lock_guard writing(writing_);
+    PSEPHOS_CHECK_OK(catch_up());
+    if (phase() > protocol::MainLog::Phase::voting) {
+      return fail(Errc::misuse, "the polls are closed");
+    }
+    return std::forward<Work>(work)();
+  }
+  // The result files, once every tally has its result. Errc::rejected if they say another result
+  // than the main log. Which ballot styles were opened together, where several were, is not in the
+  // main log but follows from the ballots: that is for a verification to compare.
   Result<void> publish_result(std::string_view json, std::string_view csv);
 
  private:
   ElectionRecord(const std::filesystem::path& directory, const crypto::Evaluator& evaluator,
-                 std::shared_ptr<const protocol::MainLog> log);
+                 std::shared_ptr<const protocol::MainLog> log, std::uint64_t size);
+  // Under writing_: the fold of the files, if they hold more than what was folded.
+  Result<void> catch_up();
+  void follow(std::shared_ptr<const protocol::MainLog> log, std::uint64_t size);
 
   runtime::DirectoryRecord files_;
   const crypto::Evaluator* evaluator_;
@@ -71,6 +93,9 @@ class ElectionRecord {
   std::vector<Follower> followers_;
   std::mutex writing_;
   std::optional<protocol::LogFiles> log_files_;  // of the main log; none after an error
+  std::uint64_t folded_;                         // entries of the main log in log_
+  bool mirrored_ = false;
+  bool unsure_ = false;  // whether what is visible in the files may not be durable
   mutable std::shared_mutex mutex_;
   std::shared_ptr<const protocol::MainLog> log_;
 };

@@ -1,5 +1,7 @@
 #include "src/server/exporter.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "psephos/crypto/merkle.h"
@@ -11,6 +13,9 @@ namespace psephos::server {
 namespace {
 
 using protocol::LogFiles;
+
+constexpr std::chrono::milliseconds kShortestRest{250};
+constexpr std::chrono::minutes kLongestRest{1};
 
 Result<crypto::TreeHead> tree_of(std::string_view checkpoint) {
   PSEPHOS_TRY(const crypto::Note note, crypto::Note::parse(checkpoint));
@@ -51,6 +56,31 @@ Result<void> not_beyond(const protocol::LogStore& store, const protocol::RecordS
   return fits ? Result<void>() : not_the_beginning(log, reader->tree().size);
 }
 
+Result<std::uint64_t> check_published(const protocol::LogStore& store,
+                                      const protocol::RecordSource& record, const std::string& log,
+                                      const crypto::NoteVerifier& key) {
+  if (!record.exists(log + "/checkpoint")) {
+    return std::uint64_t{0};
+  }
+  PSEPHOS_TRY(const auto reader, protocol::LogReader::open(record, log, key.name()));
+  PSEPHOS_CHECK_OK(reader.note().verified_by(std::span(&key, 1)));
+  protocol::LogAudit audit(reader);
+  for (std::uint64_t i = 0; i < reader.num_bundles(); ++i) {
+    PSEPHOS_TRY(const auto bundle, reader.bundle(i));
+    if (const auto sound = audit.append(reader.audit(bundle)); !sound.has_value()) {
+      return within(log, sound.error());
+    }
+  }
+  if (const auto sound = audit.finish(); !sound.has_value()) {
+    return within(log, sound.error());
+  }
+  PSEPHOS_TRY(const bool fits, begins_with(store, log, reader.tree()));
+  if (!fits) {
+    return not_the_beginning(log, reader.tree().size);
+  }
+  return reader.tree().size;
+}
+
 Result<Exporter> Exporter::open(std::shared_ptr<const protocol::Election> election,
                                 const protocol::LogStore& store, protocol::RecordStore& record,
                                 const std::vector<std::string>& logs) {
@@ -77,17 +107,31 @@ Result<void> Exporter::open_files(Log& log) {
   return {};
 }
 
-Result<void> Exporter::run() {
+Result<void> Exporter::run(Pace pace) {
   Result<void> first_error;
   for (Log& log : logs_) {
-    if (auto done = run(log); !done.has_value()) {
-      log.files.reset();  // perhaps ahead of what it has written
-      if (first_error.has_value()) {
-        first_error = std::move(done);
-      }
+    const bool rests = pace == Pace::patient && log.error.has_value() && Clock::now() < log.again;
+    if (!rests) {
+      attempt(log);
+    }
+    if (log.error.has_value() && first_error.has_value()) {
+      first_error = std::unexpected(*log.error);
     }
   }
   return first_error;
+}
+
+void Exporter::attempt(Log& log) {
+  const auto done = run(log);
+  if (done.has_value()) {
+    log.error.reset();
+    log.rest = {};
+    return;
+  }
+  log.files.reset();  // perhaps ahead of what it has written
+  log.error = done.error();
+  log.rest = std::clamp<Clock::duration>(2 * log.rest, kShortestRest, kLongestRest);
+  log.again = Clock::now() + log.rest;
 }
 
 Result<void> Exporter::run(Log& log) {

@@ -1,14 +1,18 @@
 #include "src/server/ledger.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "psephos/protocol/log_reader.h"
+#include "psephos/runtime/directory.h"
 
 namespace psephos::server {
 
 namespace {
 
 constexpr std::string_view kStopped = "stopped";
+constexpr std::chrono::seconds kMaintenance{1};
+constexpr std::size_t kMaxMarkBytes = 256;
 
 }  // namespace
 
@@ -18,57 +22,109 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Options options,
   const std::filesystem::path& path = ledger->options_.store;
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    PSEPHOS_TRY(const bool started, ledger->just_started());
-    if (!started) {
-      return fail(Errc::rejected, path.string() +
-                                      ": the store is missing, but entries were published. Restore "
-                                      "it from a backup that is not older; a new one would begin a "
-                                      "second history");
+    for (const std::string& log : ledger->options_.logs) {
+      PSEPHOS_CHECK_OK(ledger->never_begun(log, "the store is missing"));
     }
-    PSEPHOS_TRY(const auto empty, ledger->options_.empty_logs());
-    PSEPHOS_TRY(const auto made,
-                store::SqliteStore::create(path, ledger->record_->election()->id()));
-    PSEPHOS_CHECK_OK(made->commit(empty));
+    PSEPHOS_CHECK_OK(store::SqliteStore::create(path, ledger->record_->election()->id()));
   }
-  const std::lock_guard lock(ledger->mutex_);
-  PSEPHOS_CHECK_OK(ledger->open_store());
+  PSEPHOS_TRY(Opened opened, ledger->open_store());
+  ledger->put_in_place(std::move(opened));
   return ledger;
 }
 
 Ledger::~Ledger() { finish(); }
 
-Result<bool> Ledger::just_started() const {
-  for (const std::string& log : options_.logs) {
-    PSEPHOS_TRY(const auto reader, protocol::LogReader::open(record_->files(), log,
-                                                             record_->manifest().log_origin(log)));
-    if (reader.tree().size != 0) {
-      return false;
-    }
-  }
-  return true;
+std::filesystem::path Ledger::mark(const std::string& log) const {
+  std::string name = log;
+  std::ranges::replace(name, '/', '-');
+  const std::filesystem::path& root = record_->files().root();
+  std::filesystem::path path = root.has_filename() ? root : root.parent_path();  // "record/"
+  path += "." + name + ".begun";
+  return path;
 }
 
-Result<void> Ledger::open_store() {
+Result<bool> Ledger::is_marked(const std::string& log) const {
+  std::error_code error;
+  if (!std::filesystem::exists(mark(log), error) && !error) {
+    return false;
+  }
+  PSEPHOS_TRY(const Bytes content, runtime::read_file(mark(log), kMaxMarkBytes));
+  return as_text(content) == record_->id() + "\n";
+}
+
+Result<void> Ledger::never_begun(const std::string& log, std::string_view lost) const {
+  const protocol::Manifest& manifest = record_->manifest();
+  PSEPHOS_TRY(const auto reader,
+              protocol::LogReader::open(record_->files(), log, manifest.log_origin(log)));
+  const std::string what = options_.store.string() + ": " + std::string(lost) + ", but ";
+  constexpr std::string_view kRestore =
+      ". Restore a backup that is not older; a new beginning would be a second history";
+  if (reader.tree().size != 0) {
+    return fail(Errc::rejected,
+                what + "entries of " + log + " were published" + std::string(kRestore));
+  }
+  PSEPHOS_TRY(const bool marked, is_marked(log));
+  if (marked) {
+    return fail(Errc::rejected, what + log + " was begun before, and what was answered since is " +
+                                    "promised" + std::string(kRestore) +
+                                    ". Only if nothing was answered, remove " + mark(log).string());
+  }
+  return {};
+}
+
+Result<void> Ledger::begin_logs(store::SqliteStore& store) const {
+  std::vector<protocol::LogBatch> batches;
+  for (const std::string& log : options_.logs) {
+    PSEPHOS_TRY(const auto checkpoint, store.checkpoint(log));
+    if (!checkpoint.has_value()) {
+      PSEPHOS_CHECK_OK(never_begun(log, "the store has no log " + log));
+      PSEPHOS_TRY(protocol::LogBatch empty, options_.empty_log(log));
+      batches.push_back(std::move(empty));
+    }
+  }
+  if (!batches.empty()) {
+    PSEPHOS_CHECK_OK(store.commit(batches));
+  }
+  // After the logs, and before anything is taken: who dies between begins once more.
+  for (const std::string& log : options_.logs) {
+    PSEPHOS_TRY(const bool marked, is_marked(log));
+    if (!marked) {
+      PSEPHOS_CHECK_OK(runtime::write_file(mark(log), as_bytes(record_->id() + "\n")));
+    }
+  }
+  return {};
+}
+
+Result<Ledger::Opened> Ledger::open_store() const {
   store::SqliteStore::Options options;
   options.on_commit = options_.on_commit;
-  PSEPHOS_TRY(store_, store::SqliteStore::open(options_.store, record_->election()->id(),
-                                               std::move(options)));
-  const auto go_on = [&]() -> Result<void> {
-    PSEPHOS_TRY(const auto stopped, store_->get(kStopped));
-    PSEPHOS_CHECK_OK(options_.rebuild(*store_));
-    PSEPHOS_TRY(Exporter exporter,
-                Exporter::open(record_->election(), *store_, record_->files(), options_.logs));
-    const std::lock_guard exporting(export_mutex_);
-    exporter_.emplace(std::move(exporter));
-    stopped_ = stopped == "1";
-    return {};
-  };
-  if (auto opened = go_on(); !opened.has_value()) {
-    store_.reset();
-    return opened;
+  PSEPHOS_TRY(auto store, store::SqliteStore::open(options_.store, record_->election()->id(),
+                                                   std::move(options)));
+  PSEPHOS_CHECK_OK(begin_logs(*store));
+  PSEPHOS_TRY(const auto stopped, store->get(kStopped));
+  PSEPHOS_TRY(Install install, options_.rebuild(*store));
+  PSEPHOS_TRY(Exporter exporter,
+              Exporter::open(record_->election(), *store, record_->files(), options_.logs));
+  return Opened{.store = std::move(store),
+                .exporter = std::move(exporter),
+                .install = std::move(install),
+                .stopped = stopped == "1"};
+}
+
+void Ledger::put_in_place(Opened opened) {
+  {
+    const std::lock_guard lock(export_mutex_);
+    exporter_.emplace(std::move(opened.exporter));
   }
+  {
+    const std::lock_guard lock(maintenance_mutex_);
+    maintained_ = opened.store.get();
+  }
+  const std::lock_guard lock(mutex_);
+  opened.install();
+  store_ = std::move(opened.store);
+  stopped_ = opened.stopped;
   healthy_ = true;
-  return {};
 }
 
 Result<store::SqliteStore*> Ledger::store() const {
@@ -78,21 +134,45 @@ Result<store::SqliteStore*> Ledger::store() const {
   return store_.get();
 }
 
+Result<void> Ledger::change(const Change& change) {
+  const std::shared_lock lock(mutex_);
+  PSEPHOS_TRY(store::SqliteStore* const store, this->store());
+  auto done = change(*store);
+  if (!done.has_value() && done.error().code == Errc::environment) {
+    failed(done.error());
+  }
+  return done;
+}
+
 void Ledger::failed(const Error& error) {
   healthy_ = false;
   options_.on_store(&error);
 }
 
 bool Ledger::reopen() {
-  const std::lock_guard lock(mutex_);
   {
-    const std::lock_guard exporting(export_mutex_);
+    const std::lock_guard lock(export_mutex_);
     exporter_.reset();
   }
-  store_.reset();
-  const auto opened = open_store();
-  options_.on_store(opened.has_value() ? nullptr : &opened.error());
-  return opened.has_value();
+  {
+    const std::lock_guard lock(maintenance_mutex_);
+    maintained_ = nullptr;
+  }
+  std::unique_ptr<store::SqliteStore> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old = std::move(store_);
+  }
+  old.reset();
+  // Nobody waits while the store is read: until it is there again, it is said not to work.
+  auto opened = open_store();
+  if (opened.has_value()) {
+    put_in_place(*std::move(opened));
+    options_.on_store(nullptr);
+    return true;
+  }
+  options_.on_store(&opened.error());
+  return false;
 }
 
 bool Ledger::admit() {
@@ -113,11 +193,7 @@ void Ledger::settle() {
 }
 
 Result<void> Ledger::stop() {
-  {
-    const std::shared_lock lock(mutex_);
-    PSEPHOS_TRY(store::SqliteStore* const store, this->store());
-    PSEPHOS_CHECK_OK(store->set(kStopped, "1"));
-  }
+  PSEPHOS_CHECK_OK(change([](store::SqliteStore& store) { return store.set(kStopped, "1"); }));
   {
     std::unique_lock lock(settled_mutex_);
     stopped_ = true;
@@ -127,22 +203,25 @@ Result<void> Ledger::stop() {
   if (!exporter_.has_value()) {
     return fail(Errc::environment, options_.store.string() + ": the store does not work");
   }
-  return exporter_->run();
+  return exporter_->run(Exporter::Pace::now);
 }
 
 Result<void> Ledger::resume() {
-  if (record_->phase() > protocol::MainLog::Phase::voting) {
-    return fail(Errc::misuse, "the polls are closed");
-  }
-  const std::shared_lock lock(mutex_);
-  PSEPHOS_TRY(store::SqliteStore* const store, this->store());
-  PSEPHOS_CHECK_OK(store->set(kStopped, "0"));
-  stopped_ = false;
-  return {};
+  return record_->while_open([this]() -> Result<void> {
+    PSEPHOS_CHECK_OK(change([](store::SqliteStore& store) { return store.set(kStopped, "0"); }));
+    stopped_ = false;
+    return {};
+  });
+}
+
+bool Ledger::at_rest() const {
+  const std::lock_guard lock(settled_mutex_);
+  return stopped_ && unanswered_ == 0 && healthy_;
 }
 
 void Ledger::start() {
   export_thread_ = std::jthread([this] { export_logs(); });
+  maintenance_thread_ = std::jthread([this] { maintain(); });
 }
 
 void Ledger::finish() {
@@ -153,9 +232,8 @@ void Ledger::finish() {
     }
   }
   finish_.notify_all();
-  if (export_thread_.joinable()) {
-    export_thread_.join();
-  }
+  export_thread_ = {};  // joins
+  maintenance_thread_ = {};
 }
 
 void Ledger::export_logs() {
@@ -169,12 +247,31 @@ void Ledger::export_logs() {
     if (!exporter_.has_value()) {
       continue;  // the store is being opened again
     }
-    const auto done = exporter_->run();
+    const auto done = exporter_->run(last ? Exporter::Pace::now : Exporter::Pace::patient);
     options_.on_export(done.has_value() ? nullptr : &done.error());
-    // The exporter is there, so the store is: both go under this lock.
-    if (const auto kept = store_->maintain(); !kept.has_value()) {
-      options_.on_store(&kept.error());
+  }
+}
+
+void Ledger::maintain() {
+  bool failing = false;
+  while (true) {
+    {
+      std::unique_lock lock(finish_mutex_);
+      if (finish_.wait_for(lock, kMaintenance, [this] { return finishing_; })) {
+        return;
+      }
     }
+    const std::lock_guard lock(maintenance_mutex_);
+    if (maintained_ == nullptr) {
+      continue;  // the store is being opened again
+    }
+    const auto kept = maintained_->maintain();
+    if (!kept.has_value()) {
+      options_.on_store(&kept.error());
+    } else if (failing && healthy_) {
+      options_.on_store(nullptr);
+    }
+    failing = !kept.has_value();
   }
 }
 

@@ -10,8 +10,8 @@
 namespace psephos::server {
 
 // check_stores compares every store with itself, with the signed checkpoints in it, and with the
-// published files. Says on standard output what is sound; Errc::rejected with what is not.
-// Errc::environment if a server uses a store.
+// published files, of which it changes nothing: they may be evidence. Says on standard output what
+// is sound; Errc::rejected with what is not. Errc::environment if a server uses a store.
 Result<void> check_stores(const Config& config);
 
 // backup_stores copies every store into a directory, also while a server uses it. A copy has its

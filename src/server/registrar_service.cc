@@ -60,44 +60,47 @@ Result<std::unique_ptr<RegistrarService>> RegistrarService::open(
   RegistrarService* const self = service.get();
   PSEPHOS_TRY(
       self->ledger_,
-      Ledger::open({.store = self->options_.store,
-                    .logs = {self->log_name()},
-                    .export_interval = self->options_.export_interval,
-                    .empty_logs = [self, signer]() -> Result<std::vector<protocol::LogBatch>> {
-                      PSEPHOS_TRY(protocol::LogBatch empty,
-                                  protocol::Log::create(self->log_name(), *signer));
-                      return std::vector{std::move(empty)};
-                    },
-                    .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
-                    .on_store = [&observer](const Error* e) { observer.on_registrar_store(e); },
-                    .on_export = [&observer](const Error* e) { observer.on_registrar_export(e); },
-                    .on_commit = {}},
-                   self->record_));
-  PSEPHOS_CHECK_OK(self->follow(*self->record_->main_log()));
+      Ledger::open(
+          {.store = self->options_.store,
+           .logs = {self->log_name()},
+           .export_interval = self->options_.export_interval,
+           .empty_log = [self, signer](
+                            const std::string& log) { return protocol::Log::create(log, *signer); },
+           .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
+           .on_store = [&observer](const Error* e) { observer.on_registrar_store(e); },
+           .on_export = [&observer](const Error* e) { observer.on_registrar_export(e); },
+           .on_commit = {}},
+          self->record_));
+  // A list that was lost admits nobody; those who are there are served.
+  if (const auto followed = self->follow(*self->record_->main_log()); !followed.has_value()) {
+    observer.on_registrar_store(&followed.error());
+  }
   return service;
 }
 
 RegistrarService::~RegistrarService() { finish(); }
 
-Result<void> RegistrarService::rebuild(store::SqliteStore& store) {
+Result<Ledger::Install> RegistrarService::rebuild(store::SqliteStore& store) {
   const protocol::Manifest& manifest = record_->manifest();
-  log_.reset();
-  state_.emplace(manifest);
+  protocol::IssuanceState state(manifest);
   const auto fold = [&](std::uint64_t index, ByteView payload) -> Result<void> {
     const std::string place = protocol::entry_place(log_name(), index);
     const auto issuance = Issuance::decode(payload, manifest);
     if (!issuance.has_value()) {
       return within(place, issuance.error());
     }
-    if (auto taken = state_->append(*issuance); !taken.has_value()) {
+    if (auto taken = state.append(*issuance); !taken.has_value()) {
       taken.error().place = place;
       return std::unexpected(protocol::to_error(taken.error()));
     }
     return {};
   };
   PSEPHOS_TRY(auto signer, keys_.log_signer(manifest));
-  PSEPHOS_TRY(log_, protocol::Log::open(store, log_name(), std::move(signer), fold));
-  return {};
+  PSEPHOS_TRY(protocol::Log log, protocol::Log::open(store, log_name(), std::move(signer), fold));
+  return [this, state = std::move(state), log = std::move(log)]() mutable {
+    state_.emplace(std::move(state));
+    log_.emplace(std::move(log));
+  };
 }
 
 void RegistrarService::start() {
@@ -166,7 +169,7 @@ void RegistrarService::sign() {
       continue;
     }
     std::vector<Signed> one;
-    one.push_back({.waiting = std::move(waiting), .answer = *std::move(judged)});
+    one.push_back({.waiting = std::move(waiting), .judged = *std::move(judged)});
     signed_.push_all(std::move(one));
   }
 }
@@ -218,7 +221,8 @@ RegistrarService::Identified RegistrarService::identify(EnrolmentRequest& reques
   return (*found)->style;
 }
 
-std::expected<Registrar::Answer, EnrolmentAnswer> RegistrarService::judge(const Waiting& waiting) {
+std::expected<RegistrarService::Judged, EnrolmentAnswer> RegistrarService::judge(
+    const Waiting& waiting) {
   auto request = EnrolmentRequest::decode(waiting.request, record_->manifest());
   if (!request.has_value()) {
     return std::unexpected(refuse(Reason::malformed, request.error().message));
@@ -238,7 +242,11 @@ std::expected<Registrar::Answer, EnrolmentAnswer> RegistrarService::judge(const 
   auto answer = keys_.issue_to(*record_->election(), *style,
                                before.has_value() ? &*before : nullptr, *request);
   if (answer.has_value()) {
-    return *std::move(answer);
+    const bool first = answer->issuance.has_value();
+    // What it repeats may just be on its way to the store: the sequencer looks again.
+    return Judged{.response = std::move(answer->response),
+                  .issuance = first ? *std::move(answer->issuance) : *before,
+                  .first = first};
   }
   switch (answer.error().code) {
     case Errc::environment:
@@ -255,13 +263,28 @@ std::expected<Registrar::Answer, EnrolmentAnswer> RegistrarService::judge(const 
 }
 
 void RegistrarService::sequence() {
-  while (true) {
-    std::vector<Signed> batch = signed_.pop(~std::size_t{0});
-    if (batch.empty()) {
-      return;
+  while (!signed_.closed()) {
+    // It looks after the store also when nobody asks: others may have found that it failed.
+    std::vector<Signed> batch = signed_.pop(~std::size_t{0}, kBetweenRecoveries);
+    if (!ledger_->healthy()) {
+      put_off(std::move(batch));
+      // A list may have become good in the main log meanwhile, and not in the store.
+      if (ledger_->reopen()) {
+        if (const auto followed = follow(*record_->main_log()); !followed.has_value()) {
+          observer_.on_registrar_store(&followed.error());
+        }
+      }
+    } else if (!batch.empty()) {
+      commit(std::move(batch));
     }
-    commit(std::move(batch));
   }
+}
+
+IssuanceFate fate_of(const protocol::IssuanceState& state, const Issuance& issuance, bool first) {
+  if (const Issuance* const before = state.find(issuance.pseudonym)) {
+    return *before == issuance ? IssuanceFate::repeated : IssuanceFate::taken;
+  }
+  return first ? IssuanceFate::stored : IssuanceFate::undone;
 }
 
 void RegistrarService::commit(std::vector<Signed> batch) {
@@ -271,24 +294,28 @@ void RegistrarService::commit(std::vector<Signed> batch) {
     const std::lock_guard lock(ledger_->mutex());
     bool any = false;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const auto& issuance = batch[i].answer.issuance;
-      if (!issuance.has_value()) {
-        continue;
-      }
-      if (const Issuance* before = state_->find(issuance->pseudonym)) {
-        if (*before != *issuance) {
+      const Issuance& issuance = batch[i].judged.issuance;
+      switch (fate_of(*state_, issuance, batch[i].judged.first)) {
+        case IssuanceFate::repeated:
+          continue;
+        case IssuanceFate::taken:
           refused[i] = refuse(Reason::answered,
                               "this voter has got a credential for another blinded message before; "
                               "the wallet that asked first must be used");
-        }
-        continue;
+          continue;
+        case IssuanceFate::undone:
+          refused[i] = EnrolmentNotNow{
+              .reason = "issuances could not be stored; send the same again", .again = kSoon};
+          continue;
+        case IssuanceFate::stored:
+          break;
       }
-      if (const auto taken = state_->append(*issuance); !taken.has_value()) {
+      if (const auto taken = state_->append(issuance); !taken.has_value()) {
         refused[i] = refuse(Reason::answered, taken.error().message);
         continue;
       }
-      PSEPHOS_CHECK_OK(log_->append(issuance->encode(),
-                                    Bytes(issuance->pseudonym.begin(), issuance->pseudonym.end())));
+      PSEPHOS_CHECK_OK(log_->append(issuance.encode(),
+                                    Bytes(issuance.pseudonym.begin(), issuance.pseudonym.end())));
       any = true;
     }
     if (!any) {
@@ -309,16 +336,17 @@ void RegistrarService::commit(std::vector<Signed> batch) {
   }();
   if (!stored.has_value()) {
     put_off(std::move(batch));
-    recover(stored.error());
+    ledger_->failed(stored.error());
     return;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (refused[i].has_value()) {
-      give(std::move(batch[i].waiting), *std::move(refused[i]), Outcome::refused);
+      const bool later = std::holds_alternative<EnrolmentNotNow>(*refused[i]);
+      give(std::move(batch[i].waiting), *std::move(refused[i]),
+           later ? Outcome::unavailable : Outcome::refused);
     } else {
-      const bool repeated = !batch[i].answer.issuance.has_value();
-      give(std::move(batch[i].waiting), Enrolled{.response = batch[i].answer.response.encode()},
-           repeated ? Outcome::repeated : Outcome::issued);
+      give(std::move(batch[i].waiting), Enrolled{.response = batch[i].judged.response.encode()},
+           batch[i].judged.first ? Outcome::issued : Outcome::repeated);
     }
   }
 }
@@ -329,16 +357,6 @@ void RegistrarService::put_off(std::vector<Signed> batch) {
          EnrolmentNotNow{.reason = "issuances cannot be stored at the moment; send the same again",
                          .again = kLater},
          Outcome::unavailable);
-  }
-}
-
-void RegistrarService::recover(const Error& error) {
-  ledger_->failed(error);
-  while (!signed_.closed()) {
-    put_off(signed_.pop(~std::size_t{0}, kBetweenRecoveries));
-    if (ledger_->reopen()) {
-      return;
-    }
   }
 }
 
@@ -389,51 +407,92 @@ Result<Bytes> RegistrarService::import_roll(Bytes csv) {
     rows.push_back({.voter = voter, .style = number, .code_hash = code, .line = reader.line()});
     announced.push_back({.voter = voter, .style = number});
   }
-  const std::shared_lock lock(ledger_->mutex());
-  PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
-  store::RollStore roll(*store);
+  // Not beside an extension: the main log must not come to announce a list while it goes.
+  return record_->while_open([&] { return store_roll(rows, announced); });
+}
+
+Result<Bytes> RegistrarService::store_roll(std::span<const store::RollRow> rows,
+                                           std::span<const Registrar::RollRow> announced) {
+  const auto main_log = record_->main_log();
+  const auto& known = main_log->roll_imports(index());
+  PSEPHOS_TRY(const auto stored, imports());
+  struct List {
+    Bytes message;
+    Digest32 digest;
+  };
+  const auto list_of = [&](std::uint32_t number) -> Result<List> {
+    PSEPHOS_TRY(const protocol::Message message,
+                keys_.roll_import(*record_->election(), number, announced));
+    PSEPHOS_TRY(const auto payload,
+                protocol::RollImport::decode(message.payload, record_->manifest()));
+    return List{.message = message.encode(), .digest = payload.digest};
+  };
   // The next number is that of the main log's imports: one import at a time waits for its entry.
-  const auto& known = record_->main_log()->roll_imports(index());
-  PSEPHOS_TRY(const auto imports, roll.imports());
-  for (const store::RollImport& import : imports) {
-    if (!import.active) {
-      PSEPHOS_CHECK_OK(roll.discard(import.digest));
+  // Or it is a list of before that was lost: its number and digest are known.
+  PSEPHOS_TRY(List list, list_of(static_cast<std::uint32_t>(known.size())));
+  for (const protocol::RollImport& import : known) {
+    if (std::ranges::find(stored, import.digest, &store::RollImport::digest) == stored.end()) {
+      PSEPHOS_TRY(List lost, list_of(import.number));
+      if (lost.digest == import.digest) {
+        list = std::move(lost);
+      }
     }
   }
-  PSEPHOS_TRY(
-      const protocol::Message message,
-      keys_.roll_import(*record_->election(), static_cast<std::uint32_t>(known.size()), announced));
-  PSEPHOS_TRY(const auto payload, protocol::RollImport::decode(message.payload, manifest));
-  Bytes bytes = message.encode();
-  PSEPHOS_CHECK_OK(roll.import_list(rows, payload.digest, bytes));
-  return bytes;
+  const auto import = [&](store::SqliteStore& store) -> Result<void> {
+    PSEPHOS_CHECK_OK(store::RollStore(store).import_list(rows, list.digest, list.message));
+    return {};
+  };
+  PSEPHOS_CHECK_OK(ledger_->change(import));
+  // Of a list that was lost the message stands in the main log already; others may still be lost.
+  if (const auto followed = follow(*main_log); !followed.has_value()) {
+    observer_.on_registrar_store(&followed.error());
+  }
+  return std::move(list.message);
+}
+
+Result<std::vector<store::RollImport>> RegistrarService::imports() const {
+  const std::shared_lock lock(ledger_->mutex());
+  PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
+  return store::RollStore(*store).imports();
 }
 
 Result<void> RegistrarService::follow(const protocol::MainLog& now) {
-  const std::shared_lock lock(ledger_->mutex());
-  PSEPHOS_TRY(store::SqliteStore* const store, ledger_->store());
-  store::RollStore roll(*store);
-  PSEPHOS_TRY(const auto imports, roll.imports());
+  PSEPHOS_TRY(const auto stored, imports());
+  Result<void> lost;
   for (const protocol::RollImport& import : now.roll_imports(index())) {
-    const auto here = std::ranges::find(imports, import.digest, &store::RollImport::digest);
-    if (here == imports.end()) {
-      return fail(Errc::rejected, "the main log announces import " + std::to_string(import.number) +
+    const auto here = std::ranges::find(stored, import.digest, &store::RollImport::digest);
+    if (here == stored.end()) {
+      lost = fail(Errc::rejected, "the main log announces import " + std::to_string(import.number) +
                                       " of this registrar's roll, which is not in its store: "
                                       "import that list again");
-    }
-    if (!here->active) {
-      PSEPHOS_CHECK_OK(roll.activate(import.digest));
+    } else if (!here->active) {
+      PSEPHOS_CHECK_OK(ledger_->change([&](store::SqliteStore& store) {
+        return store::RollStore(store).activate(import.digest);
+      }));
     }
   }
-  return {};
+  return lost;
 }
 
 Result<void> RegistrarService::may_become(const protocol::MainLog& next) const {
+  // What was announced before cannot be undone; open and follow report it.
+  const auto& announced = next.roll_imports(index());
+  const std::size_t known = record_->main_log()->roll_imports(index()).size();
+  if (announced.size() > known) {
+    PSEPHOS_TRY(const auto stored, imports());
+    for (const protocol::RollImport& import : std::span(announced).subspan(known)) {
+      if (std::ranges::find(stored, import.digest, &store::RollImport::digest) == stored.end()) {
+        return fail(Errc::misuse, log_name() + ": the store does not have the list of import " +
+                                      std::to_string(import.number) +
+                                      "; another may have taken its place: import that list again");
+      }
+    }
+  }
   if (!next.close().has_value()) {
     return {};
   }
   const std::shared_lock lock(ledger_->mutex());
-  if (!stopped() || !healthy() || !log_.has_value()) {
+  if (!ledger_->at_rest()) {
     return fail(Errc::misuse, log_name() + ": still issues: stop it before the close");
   }
   if (log_->tree() != next.close()->rolls[index()]) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <variant>
@@ -50,6 +51,17 @@ struct EnrolmentNotNow {
 };
 using EnrolmentAnswer = std::variant<Enrolled, EnrolmentRefused, EnrolmentNotNow>;
 using AnswerEnrolment = std::move_only_function<void(EnrolmentAnswer)>;
+
+// What becomes of a signed answer when its turn to be stored comes. `first` is whether it was
+// judged as the voter's first.
+enum class IssuanceFate : std::uint8_t {
+  stored,    // it is the voter's first
+  repeated,  // the same stands in the log
+  taken,     // the voter has another
+  undone,    // what it was judged to repeat was never stored
+};
+[[nodiscard]] IssuanceFate fate_of(const protocol::IssuanceState& state,
+                                   const protocol::Issuance& issuance, bool first);
 
 class RegistrarObserver {
  public:
@@ -101,14 +113,18 @@ class RegistrarService {
 
   // import_roll takes a list of voters, CSV with the columns voter,style or voter,style,code, whole
   // or not at all, and returns the registrar's signed roll message. Voters are admitted once the
-  // message stands in the main log.
+  // message stands in the main log; until then a newer list takes the place of this one. A list
+  // that the main log announces and the store has lost becomes good at once.
   Result<Bytes> import_roll(Bytes csv);
-  // The main log's roll messages of this registrar become good; called after each extension.
+  // The main log's roll messages of this registrar become good; called after each extension, and
+  // after the store was opened again. Errc::rejected if the store lacks one of their lists.
   Result<void> follow(const protocol::MainLog& now);
 
   Result<void> stop() { return ledger_->stop(); }
   Result<void> resume() { return ledger_->resume(); }
   [[nodiscard]] bool stopped() const { return ledger_->stopped(); }
+  // A main log must announce no list of this registrar that its store does not have; and the close
+  // in it name the final log of a registrar that was stopped.
   [[nodiscard]] Result<void> may_become(const protocol::MainLog& next) const;
 
   [[nodiscard]] std::string log_name() const { return protocol::Manifest::roll_log(index()); }
@@ -123,25 +139,32 @@ class RegistrarService {
     AnswerEnrolment answer;
     Clock::time_point since;
   };
+  struct Judged {
+    protocol::EnrolmentResponse response;
+    protocol::Issuance issuance;
+    bool first;  // of this voter, as the state was
+  };
   struct Signed {
     Waiting waiting;
-    protocol::Registrar::Answer answer;
+    Judged judged;
   };
 
   RegistrarService(Options options, std::shared_ptr<ElectionRecord> record,
                    protocol::Registrar keys, std::optional<SignIn> sign_in,
                    RegistrarObserver& observer);
-  Result<void> rebuild(store::SqliteStore& store);
+  Result<Ledger::Install> rebuild(store::SqliteStore& store);
   void sign();
   void sequence();
   void commit(std::vector<Signed> batch);
   void put_off(std::vector<Signed> batch);
-  void recover(const Error& error);
+  Result<Bytes> store_roll(std::span<const store::RollRow> rows,
+                           std::span<const protocol::Registrar::RollRow> announced);
+  [[nodiscard]] Result<std::vector<store::RollImport>> imports() const;
   // identify finds the ballot style the asking voter is entitled to; the request's voter is set.
   using Identified = std::expected<std::uint32_t, EnrolmentAnswer>;
   Identified identify(protocol::EnrolmentRequest& request,
                       const std::optional<std::string>& bearer);
-  std::expected<protocol::Registrar::Answer, EnrolmentAnswer> judge(const Waiting& waiting);
+  std::expected<Judged, EnrolmentAnswer> judge(const Waiting& waiting);
   void give(Waiting waiting, EnrolmentAnswer answer, RegistrarObserver::Outcome outcome);
 
   const Options options_;

@@ -64,6 +64,9 @@ Result<void> add_voter(Session& session, const RollRow& row, std::uint64_t impor
 
 Result<std::uint64_t> add_list(Session& session, std::span<const RollRow> rows,
                                const Digest32& digest, ByteView message) {
+  PSEPHOS_CHECK_OK(session.run(
+      "DELETE FROM voters WHERE import IN (SELECT number FROM imports WHERE active = 0);"
+      "DELETE FROM imports WHERE active = 0"));
   PSEPHOS_TRY(const auto before, find_import(session, digest));
   if (before.has_value()) {
     return fail(Errc::misuse, session.path() + ": this list was imported already, as list " +
@@ -102,20 +105,6 @@ Result<void> RollStore::activate(const Digest32& digest) {
     PSEPHOS_TRY(const ImportState import, need_import(session, digest));
     PSEPHOS_TRY(Query update, session.query("UPDATE imports SET active = 1 WHERE number = ?1"));
     return update.bind(import.number).run();
-  });
-}
-
-Result<void> RollStore::discard(const Digest32& digest) {
-  return database_->write([&](Session& session) -> Result<void> {
-    PSEPHOS_TRY(const ImportState import, need_import(session, digest));
-    if (import.active) {
-      return fail(Errc::misuse, session.path() + ": list " + std::to_string(import.number) +
-                                    " is active and cannot be taken back");
-    }
-    PSEPHOS_TRY(Query voters, session.query("DELETE FROM voters WHERE import = ?1"));
-    PSEPHOS_CHECK_OK(voters.bind(import.number).run());
-    PSEPHOS_TRY(Query list, session.query("DELETE FROM imports WHERE number = ?1"));
-    return list.bind(import.number).run();
   });
 }
 

@@ -52,14 +52,13 @@ class RollStore {
   explicit RollStore(SqliteStore& store) : database_(&store.database()) {}
 
   // import_list takes a whole list or nothing of it, and returns its number; it is not yet active.
-  // Errc::misuse: a voter is on the roll already (the message names voter and line), is twice in
-  // the list, or a list of this digest is there.
+  // Lists that are not active go as it comes: one at a time waits to be announced. Errc::misuse,
+  // and all is as before: a voter is on the roll already (the message names voter and line), is
+  // twice in the list, or a list of this digest is active.
   Result<std::uint64_t> import_list(std::span<const RollRow> rows, const Digest32& digest,
                                     ByteView message);
   // activate makes a list good; once more changes nothing. Errc::misuse if there is no such list.
   Result<void> activate(const Digest32& digest);
-  // discard removes a list that is not active. Errc::misuse if it is, or is not there.
-  Result<void> discard(const Digest32& digest);
 
   [[nodiscard]] Result<std::optional<RollVoter>> find(std::string_view voter) const;
   [[nodiscard]] Result<std::vector<StyleCount>> count() const;  // ascending by style

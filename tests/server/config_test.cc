@@ -338,6 +338,11 @@ TEST(Config, SaysWhatIsWrong) {
       {"index = 1\n", "", {"election[0].registrar[0].index: is missing"}},
       {"issuer = \"https://id.example/realm\"\n", "", {"oidc.issuer: is missing"}},
       {"logs = [\"box/1\", \"roll/0\"], ", "", {"mirrors[0].logs: is missing"}},
+      // What the process keeps itself.
+      {"[\"box/1\", \"roll/0\"]",
+       "[\"main\", \"box/2\", \"roll/1\"]",
+       {"election[0].board: mirrors \"main\", which", "\"box/2\"", "\"roll/1\""},
+       3},
       {"\"South\" = [\"c\"]",
        "\"South\" = [\"a\"]",
        {"districts.South: style \"a\" is in district \"North\" already"}},
@@ -404,9 +409,14 @@ TEST(Config, EachRoleHasItsSections) {
   EXPECT_EQ(outcome(Role::registrar, registrar), "");
   EXPECT_EQ(outcome(Role::board, board), "");
   EXPECT_EQ(outcome(Role::board, board + live), "");
+  const std::string mirrors =
+      board + "mirrors = [{ logs = [\"main\", \"box/0\"], url = \"http://x.example/\" }]\n";
+  EXPECT_EQ(outcome(Role::board, mirrors), "");
   const std::vector<std::tuple<Role, std::string, std::string>> bad{
       {Role::all, box, "election[0].registrar: is missing: role \"all\""},
       {Role::all, registrar, "election[0].box: is missing"},
+      {Role::all, box + registrar + mirrors, "election[0].board: mirrors \"main\""},
+      {Role::all, box + registrar + mirrors, "election[0].board: mirrors \"box/0\""},
       {Role::box, "", "election[0].box: is missing: role \"box\""},
       {Role::box, box + registrar, "election[0].registrar: must not be here: role \"box\""},
       {Role::box, box + board, "election[0].board: must not be here"},

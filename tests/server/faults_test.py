@@ -157,6 +157,28 @@ def store_is_gone(fresh):
     box.stop()
 
 
+def store_is_gone_before_an_export(fresh):
+    """Receipts have left, and no file says so."""
+    box = fresh()
+    box.configure(lambda text: text.replace("[election.box]", '[election.box]\nexport_interval = "1h"'))
+    box.start()
+    box.cast(0, 20)
+    box.end(signal.SIGKILL)
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(box.path("box.sqlite" + suffix)):
+            shutil.move(box.path("box.sqlite" + suffix), box.path("kept" + suffix))
+    box.refuses("the store is missing")
+    expect(not os.path.exists(box.path("box.sqlite")), "a second history was begun")
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(box.path("kept" + suffix)):
+            shutil.move(box.path("kept" + suffix), box.path("box.sqlite" + suffix))
+    box.start()
+    expect(counts(box.cast(0, 20))[200] == 20, "the store is there again")
+    box.stop()
+    box.check()
+    box.fsck()
+
+
 def store_of_another(fresh):
     box, other = filled(fresh, 20), fresh()
     other.start()
@@ -307,6 +329,7 @@ def main():
         "store_bit_flipped": lambda fresh: store_bit_flipped(fresh, draw),
         "store_is_older": store_is_older,
         "store_is_gone": store_is_gone,
+        "store_is_gone_before_an_export": store_is_gone_before_an_export,
         "store_of_another": store_of_another,
         "tile_damaged": tile_damaged,
         "clock_jumps": lambda fresh: clock_jumps(fresh, clock_jump),

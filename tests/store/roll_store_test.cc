@@ -31,10 +31,10 @@ TEST_F(RollTest, ImportsListsAndActivatesThem) {
     RollStore roll(*store_);
     EXPECT_EQ(roll.count().value(), std::vector<StyleCount>{});
     EXPECT_EQ(roll.import_list(first, digest(10), bytes("signed 1")).value(), 1U);
-    EXPECT_EQ(roll.import_list(second, digest(11), bytes("signed 2")).value(), 2U);
     EXPECT_EQ(roll.find("ada").value(), (RollVoter{0, digest(1), false}));
     ASSERT_TRUE(roll.activate(digest(10)).has_value());
     ASSERT_TRUE(roll.activate(digest(10)).has_value());
+    EXPECT_EQ(roll.import_list(second, digest(11), bytes("signed 2")).value(), 2U);
   }
   reopen();
   const RollStore roll(*store_);
@@ -54,6 +54,7 @@ TEST_F(RollTest, RefusesAListAsAWhole) {
   RollStore roll(*store_);
   ASSERT_TRUE(
       roll.import_list(std::vector<RollRow>{{"ada", 0, {}, 1}}, digest(10), {}).has_value());
+  ASSERT_TRUE(roll.activate(digest(10)).has_value());
   const auto refused = [&](std::vector<RollRow> rows, std::uint8_t number,
                            const std::vector<std::string>& words) {
     rows.insert(rows.begin(), RollRow{"new", 0, {}, 1});
@@ -76,21 +77,29 @@ TEST_F(RollTest, RefusesAListAsAWhole) {
       roll.import_list(std::vector<RollRow>{{"ben", 0, {}, 1}}, digest(11), {}).has_value());
 }
 
-TEST_F(RollTest, DiscardsWhatIsNotActive) {
+TEST_F(RollTest, PutsAListInThePlaceOfOneThatIsNotActive) {
   RollStore roll(*store_);
   EXPECT_EQ(roll.activate(digest(10)).error().code, Errc::misuse);
-  EXPECT_EQ(roll.discard(digest(10)).error().code, Errc::misuse);
-  const std::vector<RollRow> rows{{"ada", 0, {}, 1}};
-  ASSERT_TRUE(roll.import_list(rows, digest(10), {}).has_value());
-  ASSERT_TRUE(roll.discard(digest(10)).has_value());
-  EXPECT_EQ(roll.find("ada").value(), std::nullopt);
+  const std::vector<RollRow> ada{{"ada", 0, {}, 1}};
+  const std::vector<RollRow> both{{"ada", 1, {}, 1}, {"ben", 0, {}, 2}};
+  ASSERT_TRUE(roll.import_list(ada, digest(10), bytes("signed 1")).has_value());
+  ASSERT_TRUE(roll.import_list(both, digest(11), {}).has_value());
+  EXPECT_EQ(roll.find("ada").value(), (RollVoter{1, {}, false}));
   EXPECT_EQ(roll.activate(digest(10)).error().code, Errc::misuse);
-  ASSERT_TRUE(roll.import_list(rows, digest(10), {}).has_value());
+  // The same list may come again, while it is not active.
+  ASSERT_TRUE(roll.import_list(ada, digest(10), bytes("signed 1")).has_value());
+  ASSERT_TRUE(roll.import_list(ada, digest(10), bytes("signed 1")).has_value());
+  EXPECT_EQ(roll.find("ben").value(), std::nullopt);
+  // A list that is refused takes nobody's place.
+  const std::vector<RollRow> twice{{"ben", 0, {}, 1}, {"ben", 0, {}, 2}};
+  EXPECT_EQ(roll.import_list(twice, digest(12), {}).error().code, Errc::misuse);
+  EXPECT_EQ(roll.imports().value(),
+            (std::vector<RollImport>{{1, digest(10), bytes("signed 1"), false}}));
   ASSERT_TRUE(roll.activate(digest(10)).has_value());
-  const auto result = roll.discard(digest(10));
-  EXPECT_EQ(result.error().code, Errc::misuse);
-  EXPECT_NE(result.error().message.find("active"), std::string::npos);
-  EXPECT_TRUE(roll.find("ada").value()->active);
+  ASSERT_TRUE(
+      roll.import_list(std::vector<RollRow>{{"ben", 0, {}, 1}}, digest(11), {}).has_value());
+  EXPECT_EQ(roll.find("ada").value(), (RollVoter{0, {}, true}));
+  EXPECT_EQ(store_->integrity().value(), std::vector<std::string>{});
 }
 
 }  // namespace
