@@ -449,13 +449,13 @@ void add_voter(CLI::App& app, Context& context) {
         command->add_option("--out", options->out, "file to write, for the box")->type_name("FILE");
     command->add_flag("--again", options->again, "write the last one again: its file was lost")
         ->needs(out);
-    CLI::Option* server = add_server(*command, *options);
-    add_receipts(*command, *options)->needs(server);
+    CLI::Option* way = add_server(*command, *options);
+    add_receipts(*command, *options)->needs(way);
     command
         ->add_flag("--offline", options->offline,
                    "keep it in the wallet for `voter sync`; nothing is sent now")
         ->excludes(out)
-        ->excludes(server);
+        ->excludes(way);
     bind(*command, context, [options, &context, decision]() -> Result<int> {
       if (options->offline) {
         return send_online(context, decision, *options);
