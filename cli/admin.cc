@@ -1,6 +1,7 @@
 // `psephos admin`: what the authority and its operators ask of running servers.
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "psephos/codec.h"
@@ -116,6 +117,8 @@ Result<int> report(const Context& context, const std::vector<Answer>& answers,
 // The main log of a record, as a server takes it.
 struct Publication {
   Digest32 election{};
+  // Where what a server may lack begins: all begin with the opening.
+  std::uint64_t first = 0;
   std::vector<Bytes> entries;
   std::string checkpoint;
   std::string result_json;  // both or none
@@ -134,6 +137,7 @@ Result<Publication> read_publication(const Context& context, const Options& opti
               in_file(options.record,
                       protocol::LogReader::open(record, name, log->manifest().log_origin(name))));
   Publication publication{.election = log->election()->id(),
+                          .first = 0,
                           .entries = {},
                           .checkpoint = reader.note().print(),
                           .result_json = {},
@@ -142,6 +146,11 @@ Result<Publication> read_publication(const Context& context, const Options& opti
     PSEPHOS_TRY(const auto bundle, in_file(options.record, reader.bundle(i)));
     for (const ByteView entry : bundle.entries) {
       publication.entries.emplace_back(entry.begin(), entry.end());
+      PSEPHOS_TRY(const ByteView payload, protocol::payload_of(entry));
+      PSEPHOS_TRY(const auto message, protocol::Message::decode(payload));
+      if (message.type == protocol::MessageType::opening) {
+        publication.first = publication.entries.size();
+      }
     }
   }
   if (record.exists("result.json") && record.exists("result.csv")) {
@@ -171,7 +180,7 @@ Result<Json> publish_to(const Server& server, const Publication& publication) {
   // The administration's address need not tell; the server compares what it has already.
   const auto state = server.state(publication.election);
   const std::uint64_t size = publication.entries.size();
-  const std::uint64_t there = main_size(state.value_or(std::nullopt)).value_or(0);
+  const std::uint64_t there = main_size(state.value_or(std::nullopt)).value_or(publication.first);
   if (there > size) {
     return fail(Errc::misuse, server.url() + ": its main log has " + std::to_string(there) +
                                   " entries, this record's " + std::to_string(size) +
@@ -216,13 +225,17 @@ Result<int> publish(Context& context, const Options& options) {
 
 // The checkpoints in an answer, each signed by the key of its log.
 Result<Json> read_switched(const Server& server, const protocol::Election& election,
-                           const network::HttpResponse& response) {
+                           bool must_be_stopped, const network::HttpResponse& response) {
   PSEPHOS_TRY(const Json answer, server.object("", response));
   const auto checkpoints = answer.find("checkpoints");
   const auto stopped = answer.find("stopped");
   if (checkpoints == answer.end() || !checkpoints->is_object() || stopped == answer.end() ||
       !stopped->is_boolean()) {
     return fail(Errc::malformed, server.url() + ": the answer names no checkpoints");
+  }
+  if (stopped->get<bool>() != must_be_stopped) {
+    return fail(Errc::rejected, server.url() + (must_be_stopped ? ": says that it goes on"
+                                                                : ": says that it is stopped"));
   }
   Json logs = Json::object();
   for (const auto& [log, text] : checkpoints->items()) {
@@ -270,23 +283,69 @@ Result<void> write_checkpoints(const Options& options, const std::vector<Answer>
   return {};
 }
 
+// A log is one server's: where two say where it ended, they must agree.
+Result<void> agree(const std::vector<Answer>& answers) {
+  std::map<std::string, std::pair<std::string, Json>> ends;
+  for (const Answer& answer : answers) {
+    if (!answer.outcome.has_value()) {
+      continue;
+    }
+    for (const auto& [log, state] : (*answer.outcome)["logs"].items()) {
+      const auto [at, is_new] = ends.emplace(log, std::pair(answer.server, state));
+      const auto& [server, earlier] = at->second;
+      if (!is_new && (earlier["entries"] != state["entries"] || earlier["root"] != state["root"])) {
+        return fail(Errc::rejected, log + ": " + server + " says that it ended with " +
+                                        earlier["entries"].dump() + " entries, root " +
+                                        earlier["root"].dump() + ", and " + answer.server +
+                                        " with " + state["entries"].dump() + ", root " +
+                                        state["root"].dump() + ": two servers keep one log");
+      }
+    }
+  }
+  return {};
+}
+
+// The boxes' and registrars' logs of which no server has said where they ended.
+std::string not_covered(const protocol::Election& election, const std::vector<Answer>& answers) {
+  std::string missing;
+  for (const std::string& log : election.log_names()) {
+    const bool covered = std::ranges::any_of(answers, [&](const Answer& answer) {
+      return answer.outcome.has_value() && (*answer.outcome)["logs"].contains(log);
+    });
+    if (!covered && log != Manifest::main_log()) {
+      missing += (missing.empty() ? "" : ", ") + log;
+    }
+  }
+  return missing;
+}
+
 Result<int> switch_servers(Context& context, const Options& options, const std::string& call) {
   const runtime::DirectoryRecord record(options.record);
   PSEPHOS_TRY(const auto election, load_election(context, record));
+  const bool stop = call == "stop";
   const auto ask = [&](const Server& server) -> Result<Json> {
     PSEPHOS_TRY(const auto response, server.administer(election->id(), call, "", {}));
-    return read_switched(server, *election, response);
+    return read_switched(server, *election, stop, response);
   };
   PSEPHOS_TRY(const auto answers, for_each_server(options, ask));
-  PSEPHOS_CHECK_OK(write_checkpoints(options, answers));
-  return report(context, answers, [](const Json& done) {
-    std::string words = done["stopped"].get<bool>() ? "stopped" : "goes on";
-    for (const auto& [log, state] : done["logs"].items()) {
-      words += "\n  " + log + ": " + std::to_string(state["entries"].get<std::uint64_t>()) +
-               " entries, root " + state["root"].get<std::string>();
-    }
-    return words;
-  });
+  const auto agreed = stop ? agree(answers) : Result<void>();
+  const auto written = agreed.has_value() ? write_checkpoints(options, answers) : Result<void>();
+  PSEPHOS_TRY(const int code, report(context, answers, [](const Json& done) {
+                std::string words = done["stopped"].get<bool>() ? "stopped" : "goes on";
+                for (const auto& [log, state] : done["logs"].items()) {
+                  words += "\n  " + log + ": " +
+                           std::to_string(state["entries"].get<std::uint64_t>()) +
+                           " entries, root " + state["root"].get<std::string>();
+                }
+                return words;
+              }));
+  PSEPHOS_CHECK_OK(agreed);
+  PSEPHOS_CHECK_OK(written);
+  if (const std::string missing = not_covered(*election, answers); stop && !missing.empty()) {
+    complain("psephos " + context.command + ": none of these servers keeps " + missing +
+             "; stop those that do, too\n");
+  }
+  return code;
 }
 
 // --- import-roll --------------------------------------------------------------------------------
@@ -457,11 +516,11 @@ void add_admin(CLI::App& app, Context& context) {
 
   CLI::App* send = add_command(
       *group, "publish", "Send the main log, and the result when it is there, to servers",
-      "After every `election` command that changes the main log. Each server gets what it lacks, "
-      "judges\n"
-      "it and is reported on for itself; repeating does no harm. Exit code 1 if one says no, 3 if "
-      "one\n"
-      "could not be asked.\n"
+      "After every `election` command that changes the main log. Each server is sent all that came "
+      "after\n"
+      "the opening (at most 64 MiB), takes what it lacks, judges it and is reported on for itself; "
+      "repeating\n"
+      "does no harm. Exit code 1 if one says no, 3 if one could not be asked.\n"
       "Example: psephos admin publish record --server https://admin.vote.example:8081\n"
       "         --token-file token",
       *options);
@@ -479,7 +538,10 @@ void add_admin(CLI::App& app, Context& context) {
   add_switch("stop", "Have boxes and registrars take nothing more, and say where they ended",
              "Before the close: prints the final checkpoints, signed and checked; with --out as "
              "files for\n"
-             "`election close --checkpoint`.\n"
+             "`election close --checkpoint`. Says which of the election's logs none of the servers "
+             "keeps. Exit\n"
+             "code 1 if a server says no, or two end one log differently; 3 if one could not be "
+             "asked.\n"
              "Example: psephos admin stop record --server https://admin.vote.example:8081\n"
              "         --token-file token --out final");
   add_switch("resume", "Have boxes and registrars go on after a stop",

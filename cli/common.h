@@ -191,7 +191,7 @@ void add_trustee(CLI::App& app, Context& context);
 void add_registrar(CLI::App& app, Context& context);
 void add_voter(CLI::App& app, Context& context);
 void add_box(CLI::App& app, Context& context);
-void add_log(CLI::App& app, Context& context);       // `log …`, `receipt check`
+void add_log(CLI::App& app, Context& context);       // `log …`, `receipt check`, `refusal check`
 void add_mirror(CLI::App& group, Context& context);  // `log mirror`
 void add_verify(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);

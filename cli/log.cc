@@ -5,6 +5,7 @@
 
 #include "psephos/crypto/hash.h"
 #include "psephos/crypto/merkle.h"
+#include "psephos/protocol/box.h"
 #include "psephos/protocol/ceremony.h"
 #include "psephos/protocol/issuance.h"
 #include "psephos/protocol/log_reader.h"
@@ -84,6 +85,7 @@ std::string sender_name(const Manifest& manifest, const protocol::Message& messa
     case MessageType::decryption:
       return trustee_name(manifest, message.sender);
     case MessageType::credential_key:
+    case MessageType::roll:
       return registrar_name(manifest, message.sender);
     default:
       return "authority";
@@ -149,7 +151,7 @@ Result<std::string> describe_payload(const Manifest& manifest, const protocol::M
       PSEPHOS_TRY(const auto roll, protocol::RollImport::decode(message.payload, manifest));
       fields["number"] = roll.number;
       fields["voters"] = Json::object();
-      std::string words = " of registrar " + std::to_string(message.sender) + ":";
+      std::string words = ", import " + std::to_string(roll.number) + ":";
       for (std::uint32_t style = 0; style < manifest.num_styles(); ++style) {
         fields["voters"][manifest.styles[style].id] = roll.voters[style];
         words += " " + manifest.styles[style].id + " " + std::to_string(roll.voters[style]);
@@ -363,6 +365,78 @@ Result<int> check_receipt(Context& context, const Options& options) {
   return kExitOk;
 }
 
+// --- refusal check
+// --------------------------------------------------------------------------------
+
+struct OfBox {
+  std::uint32_t shard = 0;
+  protocol::Refusal refusal;
+};
+
+Result<OfBox> read_refusal(const protocol::Election& election, const std::string& path) {
+  PSEPHOS_TRY(const Bytes file, runtime::read_file(path, kMaxProofBytes));
+  std::string why;
+  for (std::uint32_t shard = 0; shard < election.manifest().shards; ++shard) {
+    PSEPHOS_TRY(const auto key, election.log_verifier(Manifest::box_log(shard)));
+    auto refusal = protocol::parse_refusal(as_text(file), key);
+    if (refusal.has_value()) {
+      return OfBox{.shard = shard, .refusal = *std::move(refusal)};
+    }
+    why += (shard == 0 ? "" : "; ") + refusal.error().message;
+  }
+  return fail(Errc::rejected, path + ": is no refusal of this election's box: " + why);
+}
+
+// Whether the record's log begins with the tree that the refusal names; nothing if the record does
+// not reach so far.
+Result<std::optional<bool>> is_over(const runtime::DirectoryRecord& record,
+                                    const protocol::Election& election, const OfBox& found) {
+  const std::string log = Manifest::box_log(found.shard);
+  if (!record.exists(log + "/checkpoint")) {
+    return std::nullopt;
+  }
+  PSEPHOS_TRY(const auto reader,
+              audit_log(record, election, log,
+                        [](const LogReader::Bundle&) -> Result<void> { return {}; }));
+  if (reader.tree().size < found.refusal.tree.size) {
+    return std::nullopt;
+  }
+  PSEPHOS_TRY(const bool continues, in_file(record.root(), reader.continues(found.refusal.tree)));
+  return continues;
+}
+
+Result<int> check_refusal(Context& context, const Options& options) {
+  const runtime::DirectoryRecord record(options.record);
+  PSEPHOS_TRY(const auto election, load_election(context, record));
+  PSEPHOS_TRY(const OfBox found, read_refusal(*election, options.proof));
+  const protocol::Refusal& refusal = found.refusal;
+  PSEPHOS_TRY(const Bytes entry, runtime::read_file(options.entry, kMaxEntryBytes));
+  if (!equal(refusal.entry, crypto::sha256({entry}))) {
+    return fail(Errc::rejected, options.proof + ": refuses another entry than " + options.entry);
+  }
+  PSEPHOS_TRY(const auto over, is_over(record, *election, found));
+  if (over == false) {
+    return fail(Errc::rejected, options.proof +
+                                    ": is over a tree that the record's log does not "
+                                    "begin with: the box has shown two logs");
+  }
+  const std::string log = Manifest::box_log(found.shard);
+  const std::string reason = printable(refusal.reason);
+  if (context.json) {
+    print_json({{"good", true},
+                {"log", log},
+                {"size", refusal.tree.size},
+                {"in_record", over.has_value()},
+                {"reason", reason}});
+  } else {
+    std::printf("good: the box refused this entry for %s over %llu entries%s: %s\n", log.c_str(),
+                static_cast<unsigned long long>(refusal.tree.size),
+                over.has_value() ? " of the record" : ", which the record does not have",
+                reason.c_str());
+  }
+  return kExitOk;
+}
+
 }  // namespace
 
 void add_log(CLI::App& app, Context& context) {
@@ -430,6 +504,25 @@ void add_log(CLI::App& app, Context& context) {
       "record does not keep proves that the box or the record's publisher has cheated: keep it.\n"
       "Example: psephos receipt check my.receipt record --code abcd-efgh-…");
   bind(*verify, context, [options, &context] { return check_receipt(context, *options); });
+
+  CLI::App* refusals = app.add_subcommand("refusal", "Check a box's refusal of a ballot");
+  refusals->require_subcommand(1);
+  CLI::App* refused =
+      refusals->add_subcommand("check", "Check that the box has refused an entry, and why");
+  refused->add_option("REFUSAL", options->proof, "refusal, from the ballot box")->required();
+  refused->add_option("ENTRY", options->entry, "the entry that was sent")->required();
+  refused->add_option("RECORD", options->record, "the record's directory, at least its main log")
+      ->required();
+  refused->footer(
+      "`voter cast` and `voter sync` write both files with --receipts. They show that the box "
+      "refused\n"
+      "this entry for this reason. Whether the reason holds, anyone can judge from the record "
+      "(docs/spec.md,\n"
+      "7.6); if it does not, or the box log does not begin with what the refusal names, the box "
+      "has broken\n"
+      "its word. Exit code 1: it is not signed by the box, of another entry, or over another log.\n"
+      "Example: psephos refusal check receipts/abcd-….refusal receipts/abcd-….entry record");
+  bind(*refused, context, [options, &context] { return check_refusal(context, *options); });
 }
 
 }  // namespace psephos::cli

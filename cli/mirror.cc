@@ -169,9 +169,13 @@ class MirroredRecord::State {
     progress_.emplace("mirroring");
     auto report = mirror_.update();
     progress_.reset();
-    if (!report.has_value() && mirror_.conflict().has_value()) {
-      PSEPHOS_TRY(const std::string kept, keep(*mirror_.conflict()));
-      report.error().message += kept;
+    if (!report.has_value()) {
+      for (const network::Conflict& conflict : mirror_.conflicts()) {
+        const auto kept = keep(conflict);
+        report.error().message +=
+            kept.has_value() ? *kept
+                             : ". The signed checkpoints cannot be kept: " + kept.error().message;
+      }
     }
     return report;
   }
@@ -185,8 +189,8 @@ class MirroredRecord::State {
         keep_evidence(beside(directory_, ".conflict-" + log + ".earlier"), conflict.earlier));
     PSEPHOS_TRY(const fs::path later,
                 keep_evidence(beside(directory_, ".conflict-" + log + ".later"), conflict.later));
-    return ". Both signed checkpoints are kept in " + earlier.string() + " and " + later.string() +
-           ": show them to others who follow this election";
+    return ". Both signed checkpoints of " + conflict.log + " are kept in " + earlier.string() +
+           " and " + later.string() + ": show them to others who follow this election";
   }
 
   fs::path directory_;

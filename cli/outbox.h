@@ -31,8 +31,8 @@ struct Delivery {
 
 // deliver sends all that has no answer, oldest first: a later vote must not overtake an earlier
 // one. Good receipts and refusals are kept in the wallet, which `save` writes each time. Sending
-// again what was sent before does no harm: the box gives the same answer. Errors are those of
-// `save`.
+// again what was sent before does no harm: the box gives the same answer. Errors: an answer that
+// the wallet does not take, or those of `save`; what was answered then is asked for again.
 [[nodiscard]] Result<Delivery> deliver(const Server& server, const protocol::Election& election,
                                        protocol::Wallet& wallet,
                                        const std::function<Result<void>()>& save);

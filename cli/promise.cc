@@ -79,9 +79,10 @@ class Look {
   Look(const CompareInput& input, crypto::NoteVerifier key, LogReader reader)
       : input_(&input), key_(std::move(key)), reader_(std::move(reader)) {}
 
-  // What an error says about the log: that a file is not there says nothing.
+  // What an error says about the log: only what is proved against signed checkpoints. A file that
+  // is not there says nothing, nor does one that is no log's: anyone on the way can damage it.
   static Result<Kept> judged(const Error& error) {
-    if (error.code == Errc::environment || error.code == Errc::misuse) {
+    if (error.code != Errc::rejected) {
       return std::unexpected(error);
     }
     return broken(error.message);

@@ -68,7 +68,7 @@ struct CompareInput {
 
 // compare reads the log's newest checkpoint, and from it what is needed of tiles and entries.
 // Errc::environment: the server cannot be reached or lacks files; Errc::rejected or malformed: what
-// it shows is not signed by the log's key, and proves nothing.
+// it shows is not signed by the log's key, or does not fit what is, and proves nothing.
 [[nodiscard]] Result<Comparison> compare(const CompareInput& input);
 
 }  // namespace psephos::cli

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 
 #include "psephos/network/url.h"
+
+#include "src/json/parse.h"
 
 namespace psephos::cli {
 
@@ -18,7 +19,6 @@ constexpr unsigned kNotFound = 404;
 constexpr unsigned kUnprocessable = 422;
 constexpr unsigned kTooManyRequests = 429;
 constexpr unsigned kServerError = 500;
-constexpr unsigned kUnavailable = 503;
 constexpr std::size_t kMaxAnswerBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxSaidBytes = 1000;
 constexpr std::string_view kBinary = "application/octet-stream";
@@ -35,9 +35,8 @@ std::string text_or(const Json& object, const char* name, std::string otherwise)
   return text == nullptr ? std::move(otherwise) : *text;
 }
 
-Json parse(ByteView body) {
-  return Json::parse(body.begin(), body.end(), nullptr, /*allow_exceptions=*/false);
-}
+// Neither object nor list, if it is not to be read.
+Json parse(ByteView body) { return json::parse<Json>(as_text(body)).value_or(Json()); }
 
 // The server did not do its part; the same request may do later.
 bool is_unwell(unsigned status) { return status == kTooManyRequests || status >= kServerError; }
@@ -77,9 +76,6 @@ Result<Server> Server::create(network::HttpClient& client, std::string url, Pati
   if (url.find('?') != std::string::npos) {
     return fail(Errc::misuse, printable(url) + ": is not the URL of a server");
   }
-  if (!patience.sleep) {
-    patience.sleep = [](std::chrono::seconds wait) { std::this_thread::sleep_for(wait); };
-  }
   return Server(client, base, std::move(patience));
 }
 
@@ -112,22 +108,7 @@ Result<HttpResponse> Server::send(const std::string& path, HttpRequest request) 
   if (!token_.empty()) {
     request.headers.push_back({.name = "Authorization", .value = "Bearer " + token_});
   }
-  for (unsigned waits = 0;; ++waits) {
-    auto response = client_->send(at(path), request, kMaxAnswerBytes);
-    if (!response.has_value()) {
-      return response.error().message.find(at(path)) == std::string::npos
-                 ? within(at(path), response.error())
-                 : std::unexpected(response.error());
-    }
-    if (response->status != kTooManyRequests && response->status != kUnavailable) {
-      return response;
-    }
-    const std::chrono::seconds wait = network::retry_after(*response, waits);
-    if (waits >= patience_.max_waits || wait > patience_.longest_wait) {
-      return response;
-    }
-    patience_.sleep(wait);
-  }
+  return network::send_patiently(*client_, at(path), request, kMaxAnswerBytes, patience_);
 }
 
 Result<HttpResponse> Server::get(const std::string& path) const {

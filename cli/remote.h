@@ -2,9 +2,7 @@
 // for others to judge (cli/promise.h); here nothing is believed.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,13 +21,7 @@
 
 namespace psephos::cli {
 
-// How a client meets a busy server (429, 503): it waits as long as it is asked to, if that is not
-// too long, so often for each request.
-struct Patience {
-  unsigned max_waits = 5;
-  std::chrono::seconds longest_wait{60};
-  std::function<void(std::chrono::seconds)> sleep;  // empty: the calling thread sleeps
-};
+using network::Patience;
 
 // The box's answers to a ballot or challenge.
 struct Receipt {

@@ -73,10 +73,14 @@ Result<std::string> code_for(const VoterOptions& options, const Manifest& manife
 }
 
 Result<std::shared_ptr<const Election>> load_open_election(const Context& context,
-                                                           const runtime::DirectoryRecord& record) {
+                                                           const runtime::DirectoryRecord& record,
+                                                           Polls polls) {
+  using Phase = protocol::MainLog::Phase;
   PSEPHOS_TRY(const auto log, load_main_log(context, record));
-  PSEPHOS_CHECK_OK(require_phase(record, *log, {protocol::MainLog::Phase::voting},
-                                 "votes are made and sent while the polls are open"));
+  if (polls == Polls::open || log->phase() != Phase::opened) {
+    PSEPHOS_CHECK_OK(require_phase(record, *log, {Phase::voting},
+                                   "votes are made and sent while the polls are open"));
+  }
   return log->election();
 }
 
@@ -188,7 +192,7 @@ Result<std::vector<std::string>> read_choices(const Options& options, const Mani
 
 Result<int> vote(Context& context, const Options& options) {
   const runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const auto election, load_open_election(context, record));
+  PSEPHOS_TRY(const auto election, load_open_election(context, record, Polls::may_open_later));
   PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   PSEPHOS_TRY(const auto cells, read_choices(options, election->manifest(), wallet.style()));
@@ -216,8 +220,9 @@ Result<int> send(Context& context, Decision decision, const Options& options) {
   const fs::path out = options.out;
   PSEPHOS_CHECK_OK(check_new(std::span(&out, 1)));
   const runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const auto election,
-              options.again ? load_election(context, record) : load_open_election(context, record));
+  PSEPHOS_TRY(const auto election, options.again
+                                       ? load_election(context, record)
+                                       : load_open_election(context, record, Polls::open));
   PSEPHOS_TRY(auto opened, open_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   const bool challenged = decision == Decision::challenge;
@@ -252,7 +257,7 @@ std::string found_text(const FoundEntry& entry) {
   return "counted, as far as this record goes";
 }
 
-// Exactly one way to the box.
+// Exactly one way to registrars or box.
 Result<bool> is_online(const Options& options) {
   if (options.server.empty() == options.out.empty()) {
     return fail(Errc::misuse, "give --out, for files, or --server");
@@ -352,7 +357,8 @@ CLI::Option* add_server(CLI::App& command, Options& options) {
 CLI::Option* add_receipts(CLI::App& command, Options& options) {
   return command
       .add_option("--receipts", options.receipts,
-                  "directory to write the box's receipts to, besides the wallet")
+                  "directory to write the box's receipts to, besides the wallet, and its refusals\n"
+                  "with what it refused (`refusal check`)")
       ->type_name("DIR");
 }
 
@@ -443,30 +449,44 @@ void add_voter(CLI::App& app, Context& context) {
         command->add_option("--out", options->out, "file to write, for the box")->type_name("FILE");
     command->add_flag("--again", options->again, "write the last one again: its file was lost")
         ->needs(out);
-    add_receipts(*command, *options)->needs(add_server(*command, *options));
+    CLI::Option* way = add_server(*command, *options);
+    add_receipts(*command, *options)->needs(way);
+    command
+        ->add_flag("--offline", options->offline,
+                   "keep it in the wallet for `voter sync`; nothing is sent now")
+        ->excludes(out)
+        ->excludes(way);
     bind(*command, context, [options, &context, decision]() -> Result<int> {
+      if (options->offline) {
+        return send_online(context, decision, *options);
+      }
+      if (options->server.empty() && options->out.empty()) {
+        return fail(Errc::misuse, "give --server, or --out, for files, or --offline, for later");
+      }
       PSEPHOS_TRY(const bool online, is_online(*options));
       return online ? send_online(context, decision, *options) : send(context, decision, *options);
     });
   };
-  add_send("cast", "Turn the encrypted vote into a ballot for the box, and send it",
-           "With --server: the ballot is kept in the wallet, then sent, with all that waits there; "
-           "the\n"
-           "receipt is checked and kept too. If the server cannot be reached or is busy, the exit "
-           "code is\n"
-           "0 nevertheless, the message says \"not sent\" (JSON: \"sent\": false), and `voter "
-           "sync` sends\n"
-           "it later. A ballot is never counted twice, however often it is sent.\n"
-           "With --out: send the file to the ballot box, keep the receipt it answers with.\n"
-           "Examples: psephos voter cast record --wallet my.wallet --server https://vote.example\n"
-           "          psephos voter cast record --wallet my.wallet --out my.ballot",
-           Decision::cast);
+  add_send(
+      "cast", "Turn the encrypted vote into a ballot for the box, and send it",
+      "With --server: the ballot is kept in the wallet, then sent, with all that waits there; "
+      "the\n"
+      "receipt is checked and kept too. If the server cannot be reached, is busy, or the polls "
+      "are not\n"
+      "open yet, the exit code is 3, the message says \"not sent\" (JSON: \"sent\": false), "
+      "and `voter\n"
+      "sync` sends it later. A ballot is never counted twice, however often it is sent.\n"
+      "With --offline: the same, and nothing is sent before `voter sync`; the exit code is 0.\n"
+      "With --out: send the file to the ballot box, keep the receipt it answers with.\n"
+      "Examples: psephos voter cast record --wallet my.wallet --server https://vote.example\n"
+      "          psephos voter cast record --wallet my.wallet --out my.ballot",
+      Decision::cast);
   add_send("challenge", "Open the encrypted vote instead of casting it, to test this device",
            "The box publishes it with its content: look there that the tracking code is the one "
            "shown and\n"
-           "that it encrypted what you chose. It does not count; vote again afterwards. --server "
-           "and --out\n"
-           "are as for `voter cast`.\n"
+           "that it encrypted what you chose. It does not count; vote again afterwards. --server, "
+           "--offline\n"
+           "and --out are as for `voter cast`.\n"
            "Examples: psephos voter challenge record --wallet my.wallet --server "
            "https://vote.example\n"
            "          psephos voter challenge record --wallet my.wallet --out my.challenge",
@@ -477,7 +497,9 @@ void add_voter(CLI::App& app, Context& context) {
       "Sends all that has no answer yet, oldest first, and waits for a busy server. What the box\n"
       "refuses, with its signature, is not sent again; the reason is shown, the exit code is 1. 3: "
       "the\n"
-      "server could not be reached, and what waited still waits. RECORD is brought up to date.\n"
+      "server could not be reached or took nothing, and what waited still waits. RECORD is brought "
+      "up to\n"
+      "date.\n"
       "Example: psephos voter sync record --wallet my.wallet --server https://vote.example\n"
       "         --receipts receipts",
       *options);
@@ -495,7 +517,9 @@ void add_voter(CLI::App& app, Context& context) {
       "log\n"
       "than the one it has signed, or without the ballot, both signed papers are kept as evidence, "
       "and\n"
-      "the exit code is 1. Do it again after the close. Whether somebody else voted with the same\n"
+      "the exit code is 1. A log that does not go so far yet is no evidence while the polls are "
+      "open: the\n"
+      "exit code is 3. Do it again after the close. Whether somebody else voted with the same\n"
       "credential, only the whole record tells: `log mirror`, then `voter track` without "
       "--server.\n"
       "Without: looks in RECORD. Exit code 1 if a tracking code is not in the box logs.\n"

@@ -33,6 +33,7 @@ struct VoterOptions {
   std::string receipts;                     // directory
   std::string evidence;                     // directory
   bool no_browser = false;
+  bool offline = false;
 };
 
 // A wallet at work: locked, so that no other process uses the same randomness; a new one has no
@@ -56,11 +57,13 @@ struct OpenWallet {
                                            const protocol::Manifest& manifest,
                                            std::uint32_t registrar);
 
-// The election for a vote. With the polls closed, or not open yet, the box would refuse it.
+// The election for a vote, which a box takes while the polls are open. What waits in the wallet, or
+// behind a server, may be made before: the copy of the record does not know of today.
+enum class Polls : std::uint8_t { open, may_open_later };
 [[nodiscard]] Result<std::shared_ptr<const protocol::Election>> load_open_election(
-    const Context& context, const runtime::DirectoryRecord& record);
+    const Context& context, const runtime::DirectoryRecord& record, Polls polls);
 
-// The commands with a server.
+// The commands with a server; also to cast for later, without one.
 enum class Decision : std::uint8_t { cast, challenge };
 [[nodiscard]] Result<int> enrol_online(Context& context, const VoterOptions& options);
 [[nodiscard]] Result<int> send_online(Context& context, Decision decision,

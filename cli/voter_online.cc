@@ -42,6 +42,29 @@ Result<std::unique_ptr<network::HttpClient>> make_client(const VoterOptions& opt
   return network::BeastHttpClient::create(std::move(client));
 }
 
+// The server as the box's voters reach it.
+struct Link {
+  std::unique_ptr<network::HttpClient> client;
+  Server server;
+};
+Result<Link> make_link(const VoterOptions& options, Patience patience) {
+  PSEPHOS_TRY(auto client, make_client(options));
+  PSEPHOS_TRY(Server server, Server::create(*client, options.server, std::move(patience)));
+  return Link{.client = std::move(client), .server = std::move(server)};
+}
+
+// What was found out is said, whatever becomes of the files it should be written to.
+Result<int> also(Result<int> verdict, const Result<void>& written) {
+  if (written.has_value()) {
+    return verdict;
+  }
+  if (verdict.has_value()) {
+    return std::unexpected(written.error());
+  }
+  verdict.error().message += ". Besides: " + written.error().message;
+  return verdict;
+}
+
 Result<std::optional<Digest32>> asked_for(const VoterOptions& options) {
   if (options.election.empty()) {
     return std::nullopt;
@@ -171,28 +194,30 @@ std::string found_at(const Election& election, const std::string& receipt) {
              : "";
 }
 
-fs::path receipt_file(const VoterOptions& options, const Wallet::Sent& sent) {
-  return fs::path(options.receipts) / (protocol::print(sent.code) + ".receipt");
+Result<void> write_paper(const fs::path& file, ByteView content) {
+  std::error_code error;
+  if (!fs::exists(file, error)) {
+    return runtime::write_file(file, content);
+  }
+  PSEPHOS_TRY(const Bytes present, runtime::read_file(file, kMaxInputBytes));
+  return equal(present, content)
+             ? Result<void>()
+             : fail(Errc::misuse, file.string() + ": exists already; nothing is written over it");
 }
 
+// The box's answers; with a refusal what was refused, for it says nothing without.
 Result<void> write_receipts(const VoterOptions& options, const Wallet& wallet) {
   if (options.receipts.empty()) {
     return {};
   }
   for (const Wallet::Sent& sent : wallet.sent()) {
-    if (sent.answer != Wallet::Answer::receipt) {
-      continue;
+    const std::string file = (fs::path(options.receipts) / protocol::print(sent.code)).string();
+    if (sent.answer == Wallet::Answer::receipt) {
+      PSEPHOS_CHECK_OK(write_paper(file + ".receipt", as_bytes(sent.text)));
+    } else if (sent.answer == Wallet::Answer::refusal) {
+      PSEPHOS_CHECK_OK(write_paper(file + ".refusal", as_bytes(sent.text)));
+      PSEPHOS_CHECK_OK(write_paper(file + ".entry", sent.entry));
     }
-    const fs::path file = receipt_file(options, sent);
-    std::error_code error;
-    if (fs::exists(file, error)) {
-      PSEPHOS_TRY(const Bytes present, runtime::read_file(file, kMaxInputBytes));
-      if (!equal(present, as_bytes(sent.text))) {
-        return fail(Errc::misuse, file.string() + ": exists already; nothing is written over it");
-      }
-      continue;
-    }
-    PSEPHOS_CHECK_OK(runtime::write_file(file, as_bytes(sent.text)));
   }
   return {};
 }
@@ -218,12 +243,15 @@ class Evidence {
  public:
   explicit Evidence(fs::path beginning) : beginning_(std::move(beginning)) {}
 
-  Result<void> add(const std::string& what, const std::string& ending, const std::string& paper,
-                   const std::string& checkpoint) {
-    PSEPHOS_TRY(const fs::path kept, keep(ending, paper));
-    PSEPHOS_TRY(const fs::path shown, keep("checkpoint", checkpoint));
-    words_.push_back(what + ". Evidence: " + kept.string() + " and " + shown.string());
-    return {};
+  // What is wrong is said also if the papers cannot be kept.
+  void add(const std::string& what, const std::string& ending, const Result<std::string>& paper,
+           const std::string& checkpoint) {
+    const auto kept = paper.has_value() ? keep(ending, *paper) : std::unexpected(paper.error());
+    const auto shown = keep("checkpoint", checkpoint);
+    words_.push_back(what + (kept.has_value() && shown.has_value()
+                                 ? ". Evidence: " + kept->string() + " and " + shown->string()
+                                 : ". The evidence could not be kept: " +
+                                       (kept.has_value() ? shown : kept).error().message));
   }
   [[nodiscard]] const std::vector<std::string>& words() const { return words_; }
   [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
@@ -271,12 +299,20 @@ std::string fate(const Wallet& wallet, std::size_t position, bool closed) {
       return "replaced by " + protocol::print(sent[later].code);
     }
   }
-  return closed ? "counted" : "counted, as far as the log goes now";
+  return closed ? "in the log over which the polls were closed; counted, unless somebody else cast "
+                  "with this credential later"
+                : "counted, as far as the log goes now";
 }
 
 struct Tracked {
   std::shared_ptr<MainLog> log;
   Comparison comparison;
+  [[nodiscard]] bool closed() const { return log->close().has_value(); }
+  // While the polls are open, a log that is shorter than what was signed says nothing: it is
+  // published every so often, and caches keep it for a while.
+  [[nodiscard]] bool is_wrong(const Kept& kept) const {
+    return kept.state == Kept::State::broken || (kept.state == Kept::State::behind && closed());
+  }
 };
 
 // What is looked for in a box log on the server.
@@ -325,23 +361,34 @@ Result<void> remember(Context& context, const VoterOptions& options, const Compa
   return save(context, options, opened);
 }
 
+// What was found out about a log, and what was promised in it.
+struct Findings {
+  explicit Findings(fs::path beginning) : evidence(std::move(beginning)) {}
+  Evidence evidence;
+  std::vector<std::string> unpublished;  // what is still to come, in words
+  std::size_t absent = 0;                // entries that the box has given no receipt for
+  Json rows = Json::array();
+};
+
 // What is wrong with the log itself.
-Result<void> judge_log(const VoterOptions& options, const Tracked& tracked, std::string_view seen,
-                       Evidence& evidence) {
+void judge_log(const VoterOptions& options, const Tracked& tracked, std::string_view seen,
+               Findings& findings) {
   const Comparison& comparison = tracked.comparison;
-  if (comparison.seen.state != Kept::State::kept) {
-    PSEPHOS_CHECK_OK(evidence.add(comparison.seen.what, "seen-before", std::string(seen),
-                                  comparison.checkpoint));
+  if (tracked.is_wrong(comparison.seen)) {
+    findings.evidence.add(comparison.seen.what, "seen-before", std::string(seen),
+                          comparison.checkpoint);
+  } else if (comparison.seen.state == Kept::State::behind) {
+    findings.unpublished.push_back(comparison.seen.what + ": an old copy?");
   }
-  if (comparison.close.state != Kept::State::kept) {
+  if (tracked.is_wrong(comparison.close)) {
     // The close is an entry under this checkpoint.
-    PSEPHOS_TRY(const Bytes main,
-                runtime::read_file(fs::path(options.record) / Manifest::main_log() / "checkpoint",
-                                   kMaxInputBytes));
-    PSEPHOS_CHECK_OK(evidence.add(comparison.close.what, "main-checkpoint",
-                                  std::string(as_text(main)), comparison.checkpoint));
+    const auto main = runtime::read_file(
+        fs::path(options.record) / Manifest::main_log() / "checkpoint", kMaxInputBytes);
+    findings.evidence.add(
+        comparison.close.what, "main-checkpoint",
+        main.has_value() ? Result<std::string>(as_text(*main)) : std::unexpected(main.error()),
+        comparison.checkpoint);
   }
-  return {};
 }
 
 std::string cosigned(const Tracked& tracked) {
@@ -352,16 +399,17 @@ std::string cosigned(const Tracked& tracked) {
                    std::to_string(manifest.witness_quorum) + " must";
 }
 
-Result<int> conclude(const Context& context, const Tracked& tracked, const Evidence& evidence,
-                     Json rows, std::size_t absent) {
+Result<int> conclude(const Context& context, const Tracked& tracked, Findings findings) {
   const Comparison& comparison = tracked.comparison;
+  const Evidence& evidence = findings.evidence;
   const std::string witnesses = cosigned(tracked);
   if (context.json) {
-    print_json({{"entries", std::move(rows)},
+    print_json({{"entries", std::move(findings.rows)},
                 {"log_size", comparison.tree.size},
                 {"log_root", hex(comparison.tree.root)},
                 {"cosignatures", comparison.cosignatures},
                 {"quorum", comparison.has_quorum},
+                {"unpublished", findings.unpublished},
                 {"warnings", evidence.words()},
                 {"evidence", evidence.files()}});
   } else {
@@ -372,14 +420,21 @@ Result<int> conclude(const Context& context, const Tracked& tracked, const Evide
   if (!evidence.words().empty()) {
     return std::unexpected(evidence.warning());
   }
-  if (!comparison.has_quorum && tracked.log->close().has_value()) {
+  if (!comparison.has_quorum && tracked.closed()) {
     return fail(Errc::rejected, "the polls are closed, and of the log's final checkpoint " +
                                     witnesses + ": others may be shown another log");
   }
-  if (absent != 0) {
-    return fail(Errc::rejected, std::to_string(absent) +
-                                    (absent == 1 ? " entry is" : " entries are") +
+  if (findings.absent != 0) {
+    return fail(Errc::rejected, std::to_string(findings.absent) +
+                                    (findings.absent == 1 ? " entry is" : " entries are") +
                                     " not in the log; `voter sync` sends what was not sent");
+  }
+  if (!findings.unpublished.empty()) {
+    std::string message = "not published yet:";
+    for (const std::string& words : findings.unpublished) {
+      message += " " + words + ".";
+    }
+    return fail(Errc::environment, message + " Look again later, and after the close");
   }
   return kExitOk;
 }
@@ -391,20 +446,26 @@ Result<int> conclude(const Context& context, const Tracked& tracked, const Evide
 struct Confirmation {
   std::vector<bool> confirmed;  // by position in Wallet::sent
   std::optional<Error> wrong;
+  Result<void> saved;  // the wallet, with the checkpoint it has seen
 };
 
-Result<Confirmation> confirm(Context& context, const VoterOptions& options,
-                             const Election& election, OpenWallet& opened, const Delivery& delivery,
-                             network::HttpClient& client, const Server& server) {
-  Confirmation result{.confirmed = std::vector<bool>(opened.wallet.sent().size()), .wrong = {}};
+Confirmation confirm(Context& context, const VoterOptions& options, const Election& election,
+                     OpenWallet& opened, const Delivery& delivery, const Link& link) {
+  Confirmation result{
+      .confirmed = std::vector<bool>(opened.wallet.sent().size()), .wrong = {}, .saved = {}};
   std::vector<Promise> promises;
   std::vector<std::size_t> positions;
   for (const Delivered& answered : delivery.answered) {
-    if (answered.accepted) {
-      PSEPHOS_TRY(Promise made, promise(election, opened.wallet.sent()[answered.position]));
-      promises.push_back(std::move(made));
-      positions.push_back(answered.position);
+    if (!answered.accepted) {
+      continue;
     }
+    auto made = promise(election, opened.wallet.sent()[answered.position]);
+    if (!made.has_value()) {
+      result.wrong = made.error();
+      return result;
+    }
+    promises.push_back(*std::move(made));
+    positions.push_back(answered.position);
   }
   if (promises.empty()) {
     return result;
@@ -414,7 +475,7 @@ Result<Confirmation> confirm(Context& context, const VoterOptions& options,
                             .seen = opened.wallet.seen(),
                             .promises = promises,
                             .looks = 0},
-                           client, server);
+                           *link.client, link.server);
   if (!looked.has_value()) {
     if (looked.error().code != Errc::environment) {
       result.wrong = looked.error();
@@ -424,29 +485,33 @@ Result<Confirmation> confirm(Context& context, const VoterOptions& options,
   Evidence evidence(evidence_beginning(options));
   const Comparison& comparison = looked->comparison;
   if (comparison.seen.state == Kept::State::broken) {
-    PSEPHOS_CHECK_OK(evidence.add(comparison.seen.what, "seen-before", opened.wallet.seen(),
-                                  comparison.checkpoint));
+    evidence.add(comparison.seen.what, "seen-before", opened.wallet.seen(), comparison.checkpoint);
   }
   for (std::size_t k = 0; k < promises.size(); ++k) {
     const Kept& kept = comparison.kept[k];
     result.confirmed[positions[k]] = kept.state == Kept::State::kept;
     if (kept.state == Kept::State::broken) {
-      PSEPHOS_CHECK_OK(evidence.add(promises[k].name + ": " + kept.what,
-                                    promises[k].name + ".receipt", promises[k].text,
-                                    comparison.checkpoint));
+      evidence.add(promises[k].name + ": " + kept.what, promises[k].name + ".receipt",
+                   promises[k].text, comparison.checkpoint);
     }
   }
   if (!evidence.words().empty()) {
     result.wrong = evidence.warning();
   }
-  PSEPHOS_CHECK_OK(remember(context, options, comparison, opened));
+  result.saved = remember(context, options, comparison, opened);
   return result;
 }
 
-// What came of sending, in words. `must_send`: whether what could not be sent is an error.
+// What is still to be sent, in words.
+std::string kept_words(const VoterOptions& options, std::size_t waiting) {
+  return std::to_string(waiting) + (waiting == 1 ? " entry is" : " entries are") + " kept in " +
+         options.wallet + "; `voter sync` sends " + (waiting == 1 ? "it" : "them");
+}
+
+// What came of sending, in words. What could not be sent is an error.
 Result<int> report(const Context& context, const VoterOptions& options, const Election& election,
-                   const Wallet& wallet, const Delivery& delivery, const Confirmation& confirmation,
-                   bool must_send) {
+                   const Wallet& wallet, const Delivery& delivery,
+                   const Confirmation& confirmation) {
   std::string refused;
   Json rows = Json::array();
   for (const Delivered& answered : delivery.answered) {
@@ -482,49 +547,28 @@ Result<int> report(const Context& context, const VoterOptions& options, const El
     return std::unexpected(*confirmation.wrong);
   }
   if (stopped) {
-    const std::string message =
-        "not sent: " + delivery.stopped->message + ". " + std::to_string(delivery.waiting) +
-        (delivery.waiting == 1 ? " entry is" : " entries are") + " kept in " + options.wallet +
-        "; `voter sync` sends " + (delivery.waiting == 1 ? "it" : "them");
-    if (must_send || delivery.stopped->code != Errc::environment) {
-      return fail(delivery.stopped->code, message);
-    }
-    complain("psephos " + context.command + ": " + printable(message) + "\n");
+    return fail(delivery.stopped->code, "not sent: " + delivery.stopped->message + ". " +
+                                            kept_words(options, delivery.waiting));
   }
   if (!refused.empty()) {
     return fail(Errc::rejected, refused);
   }
-  if (!stopped && !delivery.answered.empty()) {
+  if (!delivery.answered.empty()) {
     complain("Whether the box keeps its promise: `voter track`, now and after the close.\n");
   }
   return kExitOk;
 }
 
-// Sends what waits in the wallet. A patient client waits for a busy server.
+// Sends what waits in the wallet.
 Result<int> send_waiting(Context& context, const VoterOptions& options, const Election& election,
-                         OpenWallet& opened, bool patient) {
-  PSEPHOS_TRY(const auto client, make_client(options));
-  Patience patience;
-  patience.max_waits = patient ? kWaits : 0;
-  PSEPHOS_TRY(const Server server, Server::create(*client, options.server, std::move(patience)));
-  PSEPHOS_TRY(const Delivery delivery, deliver(server, election, opened.wallet,
+                         OpenWallet& opened, const Link& link) {
+  PSEPHOS_TRY(const Delivery delivery, deliver(link.server, election, opened.wallet,
                                                [&] { return save(context, options, opened); }));
-  PSEPHOS_CHECK_OK(write_receipts(options, opened.wallet));
-  PSEPHOS_TRY(const Confirmation confirmation,
-              confirm(context, options, election, opened, delivery, *client, server));
-  PSEPHOS_TRY(const int code,
-              report(context, options, election, opened.wallet, delivery, confirmation, patient));
-  if (patient) {
-    if (const auto updated = update(context, options, server, election.id());
-        !updated.has_value()) {
-      if (updated.error().code != Errc::environment) {
-        return std::unexpected(updated.error());
-      }
-      complain("psephos " + context.command + ": the record is not brought up to date: " +
-               printable(updated.error().message) + "\n");
-    }
-  }
-  return code;
+  const auto written = write_receipts(options, opened.wallet);
+  const Confirmation confirmation = confirm(context, options, election, opened, delivery, link);
+  return also(
+      also(report(context, options, election, opened.wallet, delivery, confirmation), written),
+      confirmation.saved);
 }
 
 Result<int> track_wallet(Context& context, const VoterOptions& options, const Election& election,
@@ -549,23 +593,25 @@ Result<int> track_wallet(Context& context, const VoterOptions& options, const El
   PSEPHOS_TRY(const Tracked tracked,
               look(context, options, {.shard = shard, .seen = wallet.seen(), .promises = promises},
                    client, server));
-  Evidence evidence(evidence_beginning(options));
-  PSEPHOS_CHECK_OK(judge_log(options, tracked, wallet.seen(), evidence));
-  std::size_t absent = 0;
-  Json rows = Json::array();
+  Findings findings(evidence_beginning(options));
+  judge_log(options, tracked, wallet.seen(), findings);
   for (std::size_t i = 0; i < sent.size(); ++i) {
     Json row = sent_json(election, sent[i]);
     std::string words;
     if (promise_of[i].has_value()) {
       const Promise& promise = promises[*promise_of[i]];
       const Kept& kept = tracked.comparison.kept[*promise_of[i]];
-      const bool found = kept.state == Kept::State::kept;
-      words = found ? fate(wallet, i, tracked.log->close().has_value()) : "MISSING: " + kept.what;
-      row["found"] = found;
-      words = found_at(election, sent[i].text) + ", " + words;
-      if (!found) {
-        PSEPHOS_CHECK_OK(evidence.add(promise.name + ": " + kept.what, promise.name + ".receipt",
-                                      promise.text, tracked.comparison.checkpoint));
+      row["found"] = kept.state == Kept::State::kept;
+      words = found_at(election, sent[i].text) + ", ";
+      if (tracked.is_wrong(kept)) {
+        words += "MISSING: " + kept.what;
+        findings.evidence.add(promise.name + ": " + kept.what, promise.name + ".receipt",
+                              promise.text, tracked.comparison.checkpoint);
+      } else if (kept.state == Kept::State::behind) {
+        words += "not published yet: " + kept.what;
+        findings.unpublished.push_back(promise.name + ": " + kept.what);
+      } else {
+        words += fate(wallet, i, tracked.closed());
       }
     } else if (sent[i].answer == Wallet::Answer::refusal) {
       PSEPHOS_TRY(words, in_file(options.wallet,
@@ -573,18 +619,18 @@ Result<int> track_wallet(Context& context, const VoterOptions& options, const El
       words = "refused by the box: " + words;
       row["found"] = false;
     } else {
-      ++absent;
+      ++findings.absent;
       words = "not sent yet, or no receipt came back";
       row["found"] = false;
     }
     row["words"] = words;
-    rows.push_back(std::move(row));
+    findings.rows.push_back(std::move(row));
     if (!context.json) {
       std::printf("%s: %s\n", protocol::print(sent[i].code).c_str(), words.c_str());
     }
   }
-  PSEPHOS_CHECK_OK(remember(context, options, tracked.comparison, opened));
-  return conclude(context, tracked, evidence, std::move(rows), absent);
+  const auto remembered = remember(context, options, tracked.comparison, opened);
+  return also(conclude(context, tracked, std::move(findings)), remembered);
 }
 
 Result<int> track_code(Context& context, const VoterOptions& options, const Election& election,
@@ -610,8 +656,8 @@ Result<int> track_code(Context& context, const VoterOptions& options, const Elec
       const Tracked tracked,
       look(context, options, {.shard = receipt.shard, .seen = {}, .promises = std::span(&made, 1)},
            client, server));
-  Evidence evidence(evidence_beginning(options));
-  PSEPHOS_CHECK_OK(judge_log(options, tracked, "", evidence));
+  Findings findings(evidence_beginning(options));
+  judge_log(options, tracked, "", findings);
   const Kept& kept = tracked.comparison.kept.front();
   const std::string place =
       protocol::entry_place(Manifest::box_log(receipt.shard), receipt.promise.index);
@@ -619,9 +665,11 @@ Result<int> track_code(Context& context, const VoterOptions& options, const Elec
               {"found", kept.state == Kept::State::kept},
               {"log", Manifest::box_log(receipt.shard)},
               {"index", receipt.promise.index}};
-  if (kept.state != Kept::State::kept) {
-    PSEPHOS_CHECK_OK(evidence.add(name + ": " + kept.what, name + ".receipt", *text,
-                                  tracked.comparison.checkpoint));
+  if (tracked.is_wrong(kept)) {
+    findings.evidence.add(name + ": " + kept.what, name + ".receipt", *text,
+                          tracked.comparison.checkpoint);
+  } else if (kept.state == Kept::State::behind) {
+    findings.unpublished.push_back(name + ": " + kept.what);
   } else {
     const bool challenged = std::holds_alternative<protocol::Challenge>(entry);
     row["challenged"] = challenged;
@@ -630,9 +678,8 @@ Result<int> track_code(Context& context, const VoterOptions& options, const Elec
                   challenged ? "challenged, not counted" : "a ballot");
     }
   }
-  Json rows = Json::array();
-  rows.push_back(std::move(row));
-  return conclude(context, tracked, evidence, std::move(rows), 0);
+  findings.rows.push_back(std::move(row));
+  return conclude(context, tracked, std::move(findings));
 }
 
 }  // namespace
@@ -694,8 +741,15 @@ Result<int> enrol_online(Context& context, const VoterOptions& options) {
 
 Result<int> send_online(Context& context, Decision decision, const VoterOptions& options) {
   PSEPHOS_CHECK_OK(here(context, options));
+  // Whoever casts waits for no busy server.
+  std::optional<Link> link;
+  if (!options.offline) {
+    Patience patience;
+    patience.max_waits = 0;
+    PSEPHOS_TRY(link, make_link(options, std::move(patience)));
+  }
   const runtime::DirectoryRecord record(options.record);
-  PSEPHOS_TRY(const auto election, load_open_election(context, record));
+  PSEPHOS_TRY(const auto election, load_open_election(context, record, Polls::may_open_later));
   PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   PSEPHOS_CHECK_OK(in_file(options.wallet, decision == Decision::challenge
@@ -703,22 +757,43 @@ Result<int> send_online(Context& context, Decision decision, const VoterOptions&
                                                : wallet.cast(*election, context.random)));
   // From here on it is to be sent, whatever happens.
   PSEPHOS_CHECK_OK(save(context, options, opened));
-  return send_waiting(context, options, *election, opened, false);
+  if (link.has_value()) {
+    return send_waiting(context, options, *election, opened, *link);
+  }
+  const auto waiting = static_cast<std::size_t>(
+      std::ranges::count(wallet.sent(), Wallet::Answer::none, &Wallet::Sent::answer));
+  if (context.json) {
+    print_json({{"sent", false}, {"waiting", waiting}});
+  } else {
+    std::printf("%s\n", kept_words(options, waiting).c_str());
+  }
+  return kExitOk;
 }
 
 Result<int> sync(Context& context, const VoterOptions& options) {
   PSEPHOS_TRY(const auto election, here(context, options));
+  Patience patience;
+  patience.max_waits = kWaits;
+  PSEPHOS_TRY(const Link link, make_link(options, std::move(patience)));
   PSEPHOS_TRY(OpenWallet opened, open_wallet(context, options, *election));
-  return send_waiting(context, options, *election, opened, true);
+  PSEPHOS_TRY(const int code, send_waiting(context, options, *election, opened, link));
+  if (const auto updated = update(context, options, link.server, election->id());
+      !updated.has_value()) {
+    if (updated.error().code != Errc::environment) {
+      return std::unexpected(updated.error());
+    }
+    complain("psephos " + context.command + ": the record is not brought up to date: " +
+             printable(updated.error().message) + "\n");
+  }
+  return code;
 }
 
 Result<int> track_online(Context& context, const VoterOptions& options) {
   PSEPHOS_TRY(const auto election, here(context, options));
-  PSEPHOS_TRY(const auto client, make_client(options));
-  PSEPHOS_TRY(const Server server, Server::create(*client, options.server, {}));
-  PSEPHOS_CHECK_OK(update(context, options, server, election->id()));
-  return options.code.empty() ? track_wallet(context, options, *election, *client, server)
-                              : track_code(context, options, *election, *client, server);
+  PSEPHOS_TRY(const Link link, make_link(options, {}));
+  PSEPHOS_CHECK_OK(update(context, options, link.server, election->id()));
+  return options.code.empty() ? track_wallet(context, options, *election, *link.client, link.server)
+                              : track_code(context, options, *election, *link.client, link.server);
 }
 
 }  // namespace psephos::cli

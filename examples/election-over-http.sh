@@ -188,7 +188,7 @@ PY
   fi
   "$psephos" voter vote record --wallet wallet --choice "assembly=$choice"
   if ((number % 3 == 0)); then # on the train: the ballot waits in the wallet
-    "$psephos" voter cast record --wallet wallet --server http://127.0.0.1:9
+    "$psephos" voter cast record --wallet wallet --offline
     "$psephos" voter sync record --wallet wallet --server "$box_url" --receipts receipts
   else
     "$psephos" voter cast record --wallet wallet --server "$box_url" --receipts receipts

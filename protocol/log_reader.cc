@@ -10,8 +10,6 @@ namespace psephos::protocol {
 
 namespace {
 
-// A checkpoint with its signatures: far below this.
-constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
 constexpr std::size_t kDigestBytes = 32;
 constexpr std::uint64_t kMaxLogEntries = std::uint64_t{1} << 52;
 
@@ -171,8 +169,21 @@ Result<bool> LogReader::continues(const crypto::TreeHead& older) const {
   if (older.size > tree().size) {
     return false;
   }
+  if (older.size == tree().size) {
+    return older == tree();
+  }
   PSEPHOS_TRY(const std::vector<Digest32> proof, consistency_proof(older.size));
-  return crypto::verify_consistency(older, tree(), proof).has_value();
+  if (crypto::verify_consistency(older, tree(), proof).has_value()) {
+    return true;
+  }
+  // Another history, or tiles that are not this log's: what the checkpoint does begin with tells.
+  PSEPHOS_TRY(const Digest32 root, crypto::root_of(older.size, nodes()));
+  if (!crypto::verify_consistency({.size = older.size, .root = root}, tree(), proof).has_value()) {
+    return fail(Errc::malformed,
+                log_ + ": its tiles do not lead from the first " + std::to_string(older.size) +
+                    " entries to the checkpoint over " + std::to_string(tree().size));
+  }
+  return false;
 }
 
 Result<crypto::LogProof> LogReader::proof(std::uint64_t index) const {

@@ -8,13 +8,6 @@
 
 namespace psephos::protocol {
 
-namespace {
-
-// Far above a checkpoint with all the signatures a note may have.
-constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
-
-}  // namespace
-
 Result<void> RecordLogStore::commit(std::span<const LogBatch> batches) {
   for (const LogBatch& batch : batches) {
     auto found = files_.find(batch.log);

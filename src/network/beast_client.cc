@@ -229,7 +229,7 @@ class Connection {
     if (wire_->tls() != nullptr) {
       co_await shake_hands(url, error);
       if (error) {
-        exchange.result = fail(Errc::environment, "TLS is refused: " + tls_reason(error));
+        exchange.result = fail(Errc::environment, "TLS is refused: " + tls_reason(url, error));
         co_return false;
       }
     }
@@ -267,10 +267,13 @@ class Connection {
     co_await wire_->handshake(asio::ssl::stream_base::client, error);
   }
 
-  // Why a certificate was refused, if that is the reason.
-  [[nodiscard]] std::string tls_reason(const ErrorCode& error) {
+  // A refused certificate is more than a connection that failed: somebody may be in between.
+  [[nodiscard]] std::string tls_reason(const Url& url, const ErrorCode& error) {
     const long verified = SSL_get_verify_result(wire_->tls());
-    return verified == X509_V_OK ? error.message() : X509_verify_cert_error_string(verified);
+    return verified == X509_V_OK ? error.message()
+                                 : "the certificate does not prove that this is " + url.host +
+                                       " (" + X509_verify_cert_error_string(verified) +
+                                       "): it may be another server, and nothing was sent to it";
   }
 
   asio::awaitable<void> read(Exchange& exchange, ErrorCode write_error) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <thread>
 
 namespace psephos::network {
 
@@ -29,6 +30,37 @@ std::chrono::seconds retry_after(const HttpResponse& response, unsigned waits) {
     return std::chrono::seconds::max();
   }
   return parsed.ec == std::errc() && parsed.ptr == end ? std::chrono::seconds(seconds) : usual;
+}
+
+bool is_busy(const HttpResponse& response) {
+  constexpr unsigned kTooManyRequests = 429;
+  constexpr unsigned kUnavailable = 503;
+  return response.status == kTooManyRequests || response.status == kUnavailable;
+}
+
+Result<HttpResponse> send_patiently(HttpClient& client, const std::string& url,
+                                    const HttpRequest& request, std::size_t max_body,
+                                    const Patience& patience) {
+  for (unsigned waits = 0;; ++waits) {
+    auto response = client.send(url, request, max_body);
+    if (!response.has_value()) {
+      return response.error().message.find(url) == std::string::npos
+                 ? within(url, response.error())
+                 : std::unexpected(response.error());
+    }
+    if (!is_busy(*response)) {
+      return response;
+    }
+    const std::chrono::seconds wait = retry_after(*response, waits);
+    if (waits >= patience.max_waits || wait > patience.longest_wait) {
+      return response;
+    }
+    if (patience.sleep) {
+      patience.sleep(wait);
+    } else {
+      std::this_thread::sleep_for(wait);
+    }
+  }
 }
 
 }  // namespace psephos::network

@@ -1,6 +1,5 @@
 #include "psephos/network/http_record.h"
 
-#include <thread>
 #include <utility>
 
 #include "psephos/network/url.h"
@@ -11,8 +10,6 @@ namespace {
 
 constexpr unsigned kOk = 200;
 constexpr unsigned kNotFound = 404;
-constexpr unsigned kTooManyRequests = 429;
-constexpr unsigned kUnavailable = 503;
 
 std::unexpected<Error> unexpected_answer(const std::string& url, const HttpResponse& response) {
   std::string message = url + ": the server answers " + std::to_string(response.status);
@@ -41,9 +38,6 @@ Result<std::unique_ptr<HttpRecord>> HttpRecord::create(HttpClient& client, std::
   if (!url.ends_with('/')) {
     url += '/';
   }
-  if (!options.sleep) {
-    options.sleep = [](std::chrono::seconds wait) { std::this_thread::sleep_for(wait); };
-  }
   return std::unique_ptr<HttpRecord>(new HttpRecord(client, std::move(url), std::move(options)));
 }
 
@@ -55,28 +49,17 @@ Result<HttpResponse> HttpRecord::send(const std::string& method, const std::stri
     request.headers.push_back({.name = "Cache-Control", .value = "no-cache"});
   }
   const std::string address = url(path);
-  for (unsigned waits = 0;; ++waits) {
-    auto response = client_->send(address, request, max);
-    if (!response.has_value()) {
-      return response.error().message.find(address) == std::string::npos
-                 ? within(address, response.error())
-                 : std::unexpected(response.error());
-    }
-    if (response->body.size() > max) {
-      return fail(Errc::malformed, address + ": is longer than the " + std::to_string(max) +
-                                       " bytes that are allowed here");
-    }
-    if (response->status != kTooManyRequests && response->status != kUnavailable) {
-      return response;
-    }
-    const std::chrono::seconds wait = retry_after(*response, waits);
-    if (waits == options_.max_waits || wait > options_.longest_wait) {
-      return fail(Errc::environment, address + ": the server answers " +
-                                         std::to_string(response->status) +
-                                         ", it is overloaded; try again later");
-    }
-    options_.sleep(wait);
+  PSEPHOS_TRY(HttpResponse response, send_patiently(*client_, address, request, max, options_));
+  if (is_busy(response)) {
+    return fail(Errc::environment, address + ": the server answers " +
+                                       std::to_string(response.status) +
+                                       ", it is overloaded; try again later");
   }
+  if (response.body.size() > max) {
+    return fail(Errc::malformed, address + ": is longer than the " + std::to_string(max) +
+                                     " bytes that are allowed here");
+  }
+  return response;
 }
 
 Result<std::optional<Bytes>> HttpRecord::fetch(const std::string& path, std::size_t max) const {

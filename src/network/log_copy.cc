@@ -15,10 +15,7 @@ using protocol::LogReader;
 
 namespace {
 
-// A checkpoint with its signatures: far below this.
-constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
 constexpr std::size_t kDigestBytes = 32;
-constexpr std::size_t kTileBytes = crypto::kTileWidth * kDigestBytes;
 // Bundles in memory at the same time: 16 MiB each, if a server wants to do harm.
 constexpr std::size_t kMaxAtOnce = 16;
 
@@ -36,24 +33,44 @@ crypto::TileId bundle_id(std::uint64_t index, std::uint64_t size) {
               std::min(crypto::kTileWidth, size - index * crypto::kTileWidth))};
 }
 
-// OneFile is a record of a single file.
-class OneFile final : public protocol::RecordSource {
+// WithCheckpoint is a log whose checkpoint is at hand; its other files are read from a record.
+class WithCheckpoint final : public protocol::RecordSource {
  public:
-  explicit OneFile(Bytes content) : content_(std::move(content)) {}
+  WithCheckpoint(std::string log, Bytes checkpoint, const protocol::RecordSource& others)
+      : path_(std::move(log) + "/checkpoint"),
+        checkpoint_(std::move(checkpoint)),
+        others_(&others) {}
   [[nodiscard]] Result<Bytes> read(const std::string& path, std::size_t max) const override {
-    if (content_.size() > max) {
+    if (path != path_) {
+      return others_->read(path, max);
+    }
+    if (checkpoint_.size() > max) {
       return fail(Errc::malformed, path + ": is too long");
     }
-    return content_;
+    return checkpoint_;
   }
-  [[nodiscard]] Result<std::vector<std::string>> list() const override {
-    return std::vector<std::string>();
+  [[nodiscard]] Result<std::vector<std::string>> list() const override { return others_->list(); }
+  [[nodiscard]] bool exists(const std::string& path) const override {
+    return path == path_ || others_->exists(path);
   }
-  [[nodiscard]] bool exists(const std::string& /*path*/) const override { return true; }
 
  private:
-  Bytes content_;
+  std::string path_;
+  Bytes checkpoint_;
+  const protocol::RecordSource* others_;
 };
+
+// How a log's newer checkpoint contradicts an older one, as far as its files prove it; nothing if
+// it continues it.
+std::optional<Conflict::Kind> contradiction(const Result<LogReader>& newer,
+                                            const crypto::TreeHead& older) {
+  const Result<bool> continues =
+      newer.has_value() ? newer->continues(older) : Result<bool>(std::unexpected(newer.error()));
+  if (!continues.has_value()) {
+    return Conflict::Kind::unproven;
+  }
+  return *continues ? std::nullopt : std::optional(Conflict::Kind::forked);
+}
 
 }  // namespace
 
@@ -111,7 +128,7 @@ Result<std::unique_ptr<LogCopy>> LogCopy::open(Places places, std::string log,
   if (store.exists(checkpoint)) {
     PSEPHOS_TRY(auto files, protocol::LogFiles::open(*copy->staging_, copy->log_, copy->key_));
     copy->files_ = std::move(files);
-    PSEPHOS_TRY(Bytes note, store.read(checkpoint, kMaxCheckpointBytes));
+    PSEPHOS_TRY(Bytes note, store.read(checkpoint, protocol::kMaxCheckpointBytes));
     PSEPHOS_TRY(copy->published_, copy->judge(std::move(note)));
   } else {
     PSEPHOS_CHECK_OK(sweep(store, copy->log_, copy->key_.name(), true));
@@ -123,7 +140,7 @@ Result<std::unique_ptr<LogCopy>> LogCopy::open(Places places, std::string log,
 }
 
 Result<LogCopy::Signed> LogCopy::judge(Bytes checkpoint) const {
-  const OneFile file(std::move(checkpoint));
+  const WithCheckpoint file(log_, std::move(checkpoint), *places_.source);
   PSEPHOS_TRY(const LogReader reader, LogReader::open(file, log_, key_.name()));
   if (auto good = protocol::verify_checkpoint(reader.note(), key_, witnesses_, 0);
       !good.has_value()) {
@@ -136,7 +153,8 @@ Result<LogCopy::Signed> LogCopy::judge(Bytes checkpoint) const {
 
 Result<std::optional<LogCopy::Signed>> LogCopy::fetch_checkpoint() const {
   const std::string file = path("checkpoint");
-  PSEPHOS_TRY(std::optional<Bytes> note, places_.source->fetch(file, kMaxCheckpointBytes));
+  PSEPHOS_TRY(std::optional<Bytes> note,
+              places_.source->fetch(file, protocol::kMaxCheckpointBytes));
   if (!note.has_value()) {
     return std::nullopt;
   }
@@ -191,9 +209,11 @@ Result<void> LogCopy::publish() {
   const bool news = !published_.has_value() || staged_->tree.size > published_->tree.size ||
                     staged_->num_signatures > published_->num_signatures;
   if (news) {
+    touched_ = true;
     PSEPHOS_CHECK_OK(files_->publish(staged_->note));
     published_ = std::move(staged_);
   }
+  touched_ = false;
   staged_.reset();
   if (!std::exchange(swept_, true)) {
     PSEPHOS_CHECK_OK(sweep(*places_.store, log_, key_.name(), false));
@@ -211,15 +231,7 @@ Result<void> LogCopy::check_newer(const Signed& earlier, const Signed& later) co
   std::optional<Conflict::Kind> kind;
   if (published_.has_value() && earlier.note == published_->note) {
     // The copy itself can tell.
-    auto reader = LogReader::open(*places_.store, log_, key_.name());
-    const Result<bool> continues = reader.has_value()
-                                       ? reader->continues(later.tree)
-                                       : Result<bool>(std::unexpected(reader.error()));
-    if (!continues.has_value()) {
-      kind = Conflict::Kind::unproven;
-    } else if (!*continues) {
-      kind = Conflict::Kind::forked;
-    }
+    kind = contradiction(LogReader::open(*places_.store, log_, key_.name()), later.tree);
   } else {
     kind = compare(later, earlier);
   }
@@ -296,6 +308,7 @@ Result<void> LogCopy::take(std::span<const Signed> heads, std::uint64_t index, B
       }
       continue;
     }
+    touched_ = true;
     auto appended = files_->append(Bytes(entry.begin(), entry.end()));
     if (!appended.has_value()) {
       if (appended.error().code != Errc::rejected) {
@@ -304,7 +317,7 @@ Result<void> LogCopy::take(std::span<const Signed> heads, std::uint64_t index, B
       return does_not_fit(heads,
                           place() + ": does not begin with the SHA-256 of the entry before it");
     }
-    visit(at, entry);
+    PSEPHOS_CHECK_OK(visit(at, entry));
     for (std::size_t h = 0; h < heads.size(); ++h) {
       if (heads[h].tree.size == at + 1 && heads[h].tree != files_->tree()) {
         return does_not_fit(heads.first(h + 1), places_.source->url(path("checkpoint")) +
@@ -330,28 +343,9 @@ std::unexpected<Error> LogCopy::does_not_fit(std::span<const Signed> heads,
 // How two checkpoints, the second over more entries, contradict each other: asked of the server's
 // tiles, in which the second one's root is proved. Nothing if the second continues the first.
 std::optional<Conflict::Kind> LogCopy::compare(const Signed& earlier, const Signed& later) const {
-  const crypto::TreeHead& old_tree = earlier.tree;
-  const crypto::TreeHead& new_tree = later.tree;
-  if (old_tree.size == 0) {
-    return std::nullopt;
-  }
-  if (old_tree.size == new_tree.size) {
-    return old_tree == new_tree ? std::nullopt : std::optional(Conflict::Kind::forked);
-  }
-  const crypto::NodeReader nodes = crypto::nodes_from_tiles(
-      new_tree.size, [this](unsigned level, const crypto::TileId& id) -> Result<Bytes> {
-        PSEPHOS_TRY(Bytes tile,
-                    places_.source->read(path(crypto::tile_path(level, id)), kTileBytes));
-        return tile;
-      });
-  const auto root = crypto::root_of(old_tree.size, nodes);
-  const auto proof = crypto::consistency_proof(old_tree.size, new_tree.size, nodes);
-  if (!root.has_value() || !proof.has_value() ||
-      !crypto::verify_consistency({.size = old_tree.size, .root = *root}, new_tree, *proof)
-           .has_value()) {
-    return Conflict::Kind::unproven;
-  }
-  return *root == old_tree.root ? std::nullopt : std::optional(Conflict::Kind::forked);
+  const ByteView note = as_bytes(later.note);
+  const WithCheckpoint record(log_, Bytes(note.begin(), note.end()), *places_.source);
+  return contradiction(LogReader::open(record, log_, key_.name()), earlier.tree);
 }
 
 std::unexpected<Error> LogCopy::conflict(Conflict::Kind kind, const Signed& earlier,

@@ -50,7 +50,8 @@ class LogCopy {
     // Called after each bundle with the number of its new entries, and how many are still missing.
     std::function<void(std::uint64_t added, std::uint64_t missing)> progress;
   };
-  using Visit = std::function<void(std::uint64_t index, ByteView entry)>;
+  // Sees an entry; an error ends the staging.
+  using Visit = std::function<Result<void>(std::uint64_t index, ByteView entry)>;
 
   // open reads and checks the whole copy, if there is one.
   static Result<std::unique_ptr<LogCopy>> open(Places places, std::string log,
@@ -58,12 +59,14 @@ class LogCopy {
                                                std::span<const crypto::NoteVerifier> witnesses);
 
   // stage fetches the checkpoint and all new entries, and checks them; `visit` sees each. False if
-  // neither server nor copy have the log. After an error the object is spent.
+  // neither server nor copy have the log. After an error the object is spent, unless nothing was
+  // taken.
   Result<bool> stage(unsigned max_refetches, const Visit& visit);
   // publish makes visible what was staged.
   Result<void> publish();
 
-  [[nodiscard]] bool is_published() const { return published_.has_value(); }
+  // Whether it holds nothing but what is published.
+  [[nodiscard]] bool is_untouched() const { return !touched_; }
   // Entries under the copy's checkpoint.
   [[nodiscard]] std::uint64_t size() const {
     return published_.has_value() ? published_->tree.size : 0;
@@ -104,6 +107,7 @@ class LogCopy {
   std::optional<Signed> published_;
   std::optional<Signed> staged_;
   bool swept_ = false;
+  bool touched_ = false;
   std::atomic<bool> used_leftovers_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "psephos/protocol/log_reader.h"
@@ -77,6 +78,45 @@ Result<crypto::NoteVerifier> main_key(const protocol::RecordSource& record,
   return main_key(manifest, evaluator, bundle.entries.front());
 }
 
+// The styles of a unit, as result.csv names them.
+std::vector<std::uint32_t> styles_of(const Manifest& manifest, std::string_view csv,
+                                     const protocol::Tally& tally) {
+  const std::string row =
+      "\n" + manifest.contests[tally.contest].id + "," + std::to_string(tally.unit) + ",";
+  std::vector<std::uint32_t> styles;
+  const std::size_t found = csv.find(row);
+  if (found == std::string_view::npos) {
+    return styles;
+  }
+  std::string_view rest = csv.substr(found + row.size());
+  rest = rest.substr(0, rest.find(','));
+  while (!rest.empty()) {
+    const std::string_view id = rest.substr(0, rest.find('+'));
+    const auto style = std::ranges::find(manifest.styles, id, &protocol::BallotStyle::id);
+    if (style != manifest.styles.end()) {
+      styles.push_back(static_cast<std::uint32_t>(style - manifest.styles.begin()));
+    }
+    rest.remove_prefix(std::min(rest.size(), id.size() + 1));
+  }
+  return styles;
+}
+
+// Whether these are the result files that a complete main log gives. Which styles were opened
+// together depends on the ballots, too: in that they are believed, and `verify` judges them.
+bool are_results(const MainLog& log, std::string_view json, std::string_view csv) {
+  const Manifest& manifest = log.manifest();
+  protocol::ElectionResult result{.election_id = log.election()->id(), .contests = {}};
+  result.contests.resize(manifest.contests.size());
+  for (std::size_t k = 0; k < log.tallies().size(); ++k) {
+    const protocol::Tally& tally = log.tallies()[k];
+    result.contests[tally.contest].push_back({.styles = styles_of(manifest, csv, tally),
+                                              .counted = tally.counted,
+                                              .totals = log.results()[k].totals});
+  }
+  return protocol::result_json(manifest, result) == json &&
+         protocol::result_csv(manifest, result) == csv;
+}
+
 bool is_closed(MainLog::Phase phase) { return phase >= MainLog::Phase::closed; }
 
 }  // namespace
@@ -92,7 +132,7 @@ class Mirror::State {
         options_(std::move(options)) {}
 
   Result<MirrorReport> update() {
-    conflict_.reset();
+    conflicts_.clear();
     num_added_ = 0;
     MirrorReport report;
     if (wants(Manifest::main_log())) {
@@ -115,11 +155,7 @@ class Mirror::State {
           return fail(Errc::misuse, "the election has no log \"" + log + "\"");
         }
       }
-      for (const std::string& log : there) {
-        if (log != Manifest::main_log() && wants(log)) {
-          PSEPHOS_CHECK_OK(copy(log, report));
-        }
-      }
+      PSEPHOS_CHECK_OK(copy_others(there, report));
     }
     if (report.phase == MainLog::Phase::complete && report.fault.empty()) {
       report.complete = true;
@@ -130,9 +166,33 @@ class Mirror::State {
     return report;
   }
 
-  [[nodiscard]] const std::optional<Conflict>& conflict() const { return conflict_; }
+  [[nodiscard]] const std::vector<Conflict>& conflicts() const { return conflicts_; }
 
  private:
+  // All but the main log. One that fails does not hide what the others show.
+  Result<void> copy_others(std::span<const std::string> logs, MirrorReport& report) {
+    std::optional<Error> worst;
+    for (const std::string& log : logs) {
+      if (log == Manifest::main_log() || !wants(log)) {
+        continue;
+      }
+      auto copied = copy(log, report);
+      if (copied.has_value()) {
+        continue;
+      }
+      if (!worst.has_value()) {
+        worst = std::move(copied.error());
+        continue;
+      }
+      // What was shown counts more than what was not to be had.
+      if (is_circumstance(*worst) && !is_circumstance(copied.error())) {
+        std::swap(*worst, copied.error());
+      }
+      worst->message += "; " + copied.error().message;
+    }
+    return worst.has_value() ? Result<void>(std::unexpected(*std::move(worst))) : Result<void>();
+  }
+
   // A write that was cut short leaves a file under a hidden name. Those of logs are swept with
   // them.
   Result<void> clear_unfinished() {
@@ -207,6 +267,7 @@ class Mirror::State {
 
   // copy brings one log to what the server has.
   Result<void> copy(const std::string& log, MirrorReport& report) {
+    conflict_.reset();
     auto copied = try_copy(log, report);
     if (!copied.has_value() && !is_circumstance(copied.error())) {
       const auto found = logs_.find(log);
@@ -219,11 +280,21 @@ class Mirror::State {
         copied = try_copy(log, report);
       }
     }
-    if (!copied.has_value()) {
+    if (copied.has_value()) {
+      return copied;
+    }
+    if (conflict_.has_value()) {
+      conflicts_.push_back(*conflict_);
+    }
+    const bool has_manifest = store_->exists(kManifestFile);
+    const auto found = logs_.find(log);
+    // A server that cannot be asked says nothing against the copy: it need not be read again.
+    if (!has_manifest || !is_circumstance(copied.error()) || found == logs_.end() ||
+        !found->second->is_untouched()) {
       forget(log);
-      if (!store_->exists(kManifestFile)) {
-        manifest_.reset();
-      }
+    }
+    if (!has_manifest) {
+      manifest_.reset();
     }
     return copied;
   }
@@ -231,15 +302,22 @@ class Mirror::State {
   Result<void> try_copy(const std::string& log, MirrorReport& report) {
     const bool is_main = log == Manifest::main_log();
     if (!logs_.contains(log)) {
-      PSEPHOS_CHECK_OK(is_main ? open_main()
-                               : open(log, fold_->log().election()->log_verifier(log)));
+      if (auto opened =
+              is_main ? open_main() : open(log, fold_->log().election()->log_verifier(log));
+          !opened.has_value()) {
+        forget(log);
+        return opened;
+      }
     }
     LogCopy& copied = *logs_.at(log);
     const std::uint64_t before = copied.size();
-    const LogCopy::Visit visit = [&](std::uint64_t index, ByteView entry) {
-      if (is_main) {
-        fold_->append(index, entry);
+    const LogCopy::Visit visit = [&](std::uint64_t index, ByteView entry) -> Result<void> {
+      if (!is_main) {
+        return {};
       }
+      fold_->append(index, entry);
+      // Another election's main log is not read to its end, which may never come.
+      return check_election(!fold_->fault().empty());
     };
     PSEPHOS_TRY(const bool is_there, copied.stage(options_.max_refetches, visit));
     if (!is_there) {
@@ -329,24 +407,32 @@ class Mirror::State {
     return {};
   }
 
-  // The result files are copied once; both are there if true.
+  // True if both result files are there. Nobody has signed them: what fits the main log is kept,
+  // and what does not gives way to what the server has now.
   Result<bool> copy_results() {
+    std::array<std::optional<Bytes>, kResultFiles.size()> here;
+    std::array<std::optional<Bytes>, kResultFiles.size()> there;
+    for (std::size_t i = 0; i < kResultFiles.size(); ++i) {
+      PSEPHOS_TRY(there[i], source_->fetch(kResultFiles[i], protocol::kMaxRecordFileBytes));
+      if (store_->exists(kResultFiles[i])) {
+        PSEPHOS_TRY(here[i], store_->read(kResultFiles[i], protocol::kMaxRecordFileBytes));
+      }
+    }
+    const bool good = here[0].has_value() && here[1].has_value() &&
+                      are_results(fold_->log(), as_text(*here[0]), as_text(*here[1]));
     bool complete = true;
-    for (const char* const name : kResultFiles) {
-      PSEPHOS_TRY(const auto file, source_->fetch(name, protocol::kMaxRecordFileBytes));
-      if (!store_->exists(name)) {
-        if (file.has_value()) {
-          PSEPHOS_CHECK_OK(store_->write(name, *file));
-        }
-        complete = complete && file.has_value();
+    for (std::size_t i = 0; i < kResultFiles.size(); ++i) {
+      complete = complete && (here[i].has_value() || there[i].has_value());
+      if (!there[i].has_value() || there[i] == here[i]) {
         continue;
       }
-      PSEPHOS_TRY(const Bytes copied, store_->read(name, protocol::kMaxRecordFileBytes));
-      if (file.has_value() && !equal(*file, copied)) {
-        return fail(Errc::rejected, source_->url(name) +
-                                        ": is not the file that was copied before; `psephos "
-                                        "verify` says which of the two is the result");
+      if (good) {
+        return fail(Errc::rejected,
+                    source_->url(kResultFiles[i]) +
+                        ": is not the file that was copied before, which is what the main log's "
+                        "totals give");
       }
+      PSEPHOS_CHECK_OK(store_->write(kResultFiles[i], *there[i]));
     }
     return complete;
   }
@@ -374,7 +460,8 @@ class Mirror::State {
   std::unique_ptr<Fold> fold_;
   Bytes main_checkpoint_;  // of the main log that was read, if it is not copied
   std::map<std::string, std::unique_ptr<LogCopy>> logs_;
-  std::optional<Conflict> conflict_;
+  std::optional<Conflict> conflict_;  // of the log that is being copied
+  std::vector<Conflict> conflicts_;
   std::uint64_t num_added_ = 0;
 };
 
@@ -387,6 +474,6 @@ Mirror::~Mirror() = default;
 
 Result<MirrorReport> Mirror::update() { return state_->update(); }
 
-const std::optional<Conflict>& Mirror::conflict() const { return state_->conflict(); }
+const std::vector<Conflict>& Mirror::conflicts() const { return state_->conflicts(); }
 
 }  // namespace psephos::network

@@ -38,6 +38,7 @@ LAYERS = {
     "protocol": ["include/psephos", "include/psephos/crypto", "include/psephos/protocol"],
     "src": [
         "src/csv",
+        "src/json",
         "include/psephos",
         "include/psephos/crypto",
         "include/psephos/protocol",
@@ -46,8 +47,10 @@ LAYERS = {
         "include/psephos/sign_in",
     ],
     "src/csv": ["include/psephos"],
+    "src/json": ["include/psephos"],
     "cli": [
         "src/csv",
+        "src/json",
         "include/psephos",
         "include/psephos/crypto",
         "include/psephos/protocol",
@@ -122,6 +125,7 @@ WRAPPERS = {
     r"nlohmann/.*": [
         "protocol/manifest.cc",
         "src/http/problem.cc",
+        "src/json/parse.h",
         "src/sign_in/json.h",
         "src/server/",
         "cli/",

@@ -19,7 +19,8 @@ quit() {
 }
 trap quit EXIT
 
-# A proxy with a temper: what the file `temper` says is done to the next ballots that are sent.
+# A proxy with a temper: what the file `temper` says is done to the next ballots that are sent. With the file
+# `stub.json` it is a server that says this and nothing else.
 cat >proxy.py <<'PY'
 import http.server, os, sys, urllib.error, urllib.request
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -44,6 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if os.path.exists("stub.json"):
+            return self.answer(200, {"Content-Type": "application/json"}, open("stub.json", "rb").read())
         temper = self.temper()
         if temper == "busy":
             return self.answer(503, {"Retry-After": "1"}, b"")
@@ -137,6 +140,8 @@ expect 0 --json admin publish authority "${access[@]}"
 is_json
 says '"added": 0'
 expect 1 admin publish authority --server "$admin" --token-file other-token
+expect 0 log show authority main
+says "roll by registrar 0 (Office), import"
 # Two servers, one of which is not there: the other gets it nevertheless.
 expect 3 --json admin publish authority --server "$admin" http://127.0.0.1:9 --token-file e/token
 is_json
@@ -194,10 +199,20 @@ says "$alice_challenge: box/"
 says "challenged, not counted"
 vote alice 1
 alice_refused=$code
-expect 1 --json voter challenge alice/record --wallet alice/wallet --server "$url"
+expect 1 --json voter challenge alice/record --wallet alice/wallet --server "$url" --receipts alice/receipts
 is_json
 says '"accepted": false'
 says "V11"
+# What the box has signed can be shown to others.
+refused=alice/receipts/$alice_refused
+expect 0 refusal check "$refused.refusal" "$refused.entry" alice/record
+says "the box refused this entry for box/"
+says "which the record does not have: V11"
+printf x | cat "$refused.entry" - >other.entry
+expect 1 refusal check "$refused.refusal" other.entry alice/record
+complains "another entry"
+sed 's/V11/V10/' "$refused.refusal" >changed.refusal
+expect 1 refusal check changed.refusal "$refused.entry" alice/record
 expect 0 voter sync alice/record --wallet alice/wallet --server "$url"
 says "nothing waits"
 track 0 alice
@@ -206,6 +221,10 @@ says "$alice_refused: refused by the box: V11"
 vote alice 1
 alice_first=$code
 expect 2 voter cast alice/record --wallet alice/wallet
+# What cannot be sent for a slip of the pen is not cast either.
+expect 2 voter cast alice/record --wallet alice/wallet --server htps://vote.example
+expect 3 voter cast alice/record --wallet alice/wallet --server "$url" --ca missing
+expect 2 voter cast alice/record --wallet alice/wallet --server "$url" --offline
 expect 0 --json voter cast alice/record --wallet alice/wallet --server "$url" --receipts alice/receipts
 is_json
 says '"sent": true'
@@ -221,12 +240,14 @@ expect 1 --json voter track alice/record --code "$(printf 'a%.0s' $(seq 52))" --
 is_json
 expect 0 log mirror "$url/v1/elections/$id/record/" mirrored --election "$id"
 expect 0 receipt check "alice/receipts/$alice_first.receipt" mirrored --code "$alice_first"
+expect 0 refusal check "$refused.refusal" "$refused.entry" mirrored
+says "of the record: V11"
 
 # The answer is lost: the ballot is in the box, the voter does not know.
 echo lose >temper
 vote bob 2
 bob_first=$code
-expect 0 voter cast bob/record --wallet bob/wallet --server "$proxy_url"
+expect 3 voter cast bob/record --wallet bob/wallet --server "$proxy_url"
 complains "not sent"
 complains "voter sync"
 track 1 bob
@@ -242,7 +263,7 @@ says "$bob_first: box/"
 printf 'busy\nbusy\nbusy\n' >temper
 vote bob 1
 bob_second=$code
-expect 0 --json voter cast bob/record --wallet bob/wallet --server "$proxy_url"
+expect 3 --json voter cast bob/record --wallet bob/wallet --server "$proxy_url"
 is_json
 says '"sent": false'
 says '"waiting": 1'
@@ -282,7 +303,10 @@ stop_server
 server=""
 vote alice 1 # the ballot encrypted before, and not cast, is thrown away
 alice_second=$code
-expect 0 voter cast alice/record --wallet alice/wallet --server "$url"
+expect 0 voter cast alice/record --wallet alice/wallet --offline
+says "voter sync"
+vote alice 1
+expect 3 voter cast alice/record --wallet alice/wallet --server "$url"
 complains "not sent"
 expect 3 voter sync alice/record --wallet alice/wallet --server "$url"
 expect 3 voter track alice/record --wallet alice/wallet --server "$url"
@@ -300,6 +324,7 @@ expect 3 voter sync alice/record --wallet alice/wallet --server "$url"
 complains "TLS"
 expect 3 voter sync alice/record --wallet alice/wallet --server "$url" --ca other.pem
 complains "TLS"
+complains "it may be another server"
 expect 3 voter sync alice/record --wallet alice/wallet --server "$url" --ca no-such-file
 expect 3 admin status "$url" --ca other.pem
 expect 0 admin status "$url" --ca e/tls.pem
@@ -329,18 +354,21 @@ honest=$url
 url=http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\) .*/\1/p' lies.out)
 serve e/record
 track 0 alice
-# An old log: what was shown and promised before is not in it.
+# An old log: what was shown and promised before is not in it. While the polls are open it may come.
 serve earlier
-track 1 alice
-complains "WARNING"
+track 3 alice
+complains "not published yet"
 complains "$alice_second"
-complains "alice/wallet.evidence.seen-before"
-[ -s alice/wallet.evidence.seen-before ] || fail "no evidence"
-[ -s alice/wallet.evidence.checkpoint ] || fail "no evidence"
-[ -s "alice/wallet.evidence.$alice_second.receipt" ] || fail "no evidence"
-expect 1 --json voter track alice/record --wallet alice/wallet --server "$url" --evidence kept
-is_json
-[ -s kept/wallet.evidence.checkpoint ] || fail "no evidence"
+! grep -q "WARNING" stderr || fail "an honest server is accused"
+! ls alice/wallet.evidence* 2>/dev/null || fail "evidence against an honest server"
+# A file that was damaged on the way is not the box's word.
+serve e/record
+for tile in lies/v1/elections/$id/record/box/*/tile/0/000.p/*; do
+  head -c -1 "$tile" >tile
+  cp tile "$tile"
+done
+track 1 alice
+! grep -q "WARNING" stderr || fail "the box is accused of what a proxy did"
 # Another history, signed by the same key, with the same ballots in another place.
 cp -r unused forked
 cp alice/wallet alice/wallet.kept
@@ -352,7 +380,10 @@ for i in 1 2 3 4 5 6 7 8; do
 done
 mv alice/wallet.kept alice/wallet
 serve forked
-rm -r alice/wallet.evidence.*
+: >file
+expect 1 voter track alice/record --wallet alice/wallet --server "$url" --evidence file
+complains "WARNING"
+complains "could not be kept"
 track 1 alice
 complains "two histories"
 [ -s alice/wallet.evidence.seen-before ] || fail "no evidence"
@@ -365,8 +396,26 @@ expect 0 admin stop authority "${access[@]}" --out final
 says "stopped"
 says "box/0"
 ls final/{box-0,box-1,roll-0,roll-1}.checkpoint >/dev/null || fail "checkpoints are missing"
+! grep -q "none of these servers" stderr || fail "all logs are stopped"
+stub() { # YES|NO DIRECTORY: what a box says that is stopped, or not, with the logs of this record
+  python3 - "$1" "$2" >stub.json <<'PY'
+import json, sys
+logs = {log: open(f"{sys.argv[2]}/{log}/checkpoint").read() for log in ("box/0", "box/1")}
+print(json.dumps({"stopped": sys.argv[1] == "yes", "checkpoints": logs}))
+PY
+}
+stub no earlier
+expect 1 admin stop authority --server "$proxy_url" --token-file e/token
+complains "goes on"
+stub yes earlier
+expect 0 admin stop authority --server "$proxy_url" --token-file e/token
+complains "none of these servers keeps roll/0, roll/1"
+expect 1 admin stop authority --server "$admin" "$proxy_url" --token-file e/token --out nothing
+complains "two servers keep one log"
+[ ! -e nothing ] || fail "checkpoints are written that contradict each other"
+rm stub.json
 vote alice 2
-expect 0 voter cast alice/record --wallet alice/wallet --server "$url" --ca e/tls.pem
+expect 3 voter cast alice/record --wallet alice/wallet --server "$url" --ca e/tls.pem
 complains "not sent"
 expect 0 admin resume authority "${access[@]}"
 says "goes on"
@@ -392,7 +441,24 @@ says "$bob_late: not sent"
 says "counted"
 track 0 alice --ca e/tls.pem
 says "counted"
-! grep -q "as far as" stdout || fail "after the close it is certain"
+says "over which the polls were closed"
+# What is not there now does not come any more.
+closed=$url
+url=http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\) .*/\1/p' lies.out)
+serve earlier
+rm -r alice/wallet.evidence.*
+track 1 alice
+complains "WARNING"
+complains "$alice_second"
+complains "alice/wallet.evidence.seen-before"
+[ -s alice/wallet.evidence.seen-before ] || fail "no evidence"
+[ -s alice/wallet.evidence.checkpoint ] || fail "no evidence"
+[ -s alice/wallet.evidence.main-checkpoint ] || fail "no evidence"
+[ -s "alice/wallet.evidence.$alice_second.receipt" ] || fail "no evidence"
+expect 1 --json voter track alice/record --wallet alice/wallet --server "$url" --evidence kept
+is_json
+[ -s kept/wallet.evidence.checkpoint ] || fail "no evidence"
+url=$closed
 expect 2 voter vote alice/record --wallet alice/wallet --choice q=1
 
 expect 0 election tally authority --key e/authority.key

@@ -200,6 +200,29 @@ TEST(Compare, FilesThatDoNotFitTheCheckpoint) {
   EXPECT_TRUE(fails_with(Errc::environment, vote.compare_with({}, promises)));
 }
 
+TEST(Compare, ADamagedTileAccusesNobody) {
+  Vote vote;
+  const Bytes entry = vote.cast();
+  const Files before = vote.log(300, {entry});
+  const std::vector<Promise> promises = {vote.promise(vote.receipt(before, 300), entry)};
+  const Files honest = vote.log(300, {entry, Bytes(3, 7)});
+  for (const bool shorter : {false, true}) {
+    Files files = honest;
+    Bytes& tile = files["box/0/tile/0/001.p/46"];
+    ASSERT_FALSE(tile.empty());
+    if (shorter) {
+      tile.pop_back();
+    } else {
+      tile[33] ^= 1;
+    }
+    EXPECT_TRUE(
+        fails_with(Errc::malformed, vote.compare_with(files, {}, Vote::checkpoint(before))));
+    EXPECT_TRUE(fails_with(Errc::malformed, vote.compare_with(files, promises)));
+    EXPECT_TRUE(
+        fails_with(Errc::malformed, vote.compare_with(files, {}, "", promises[0].receipt.tree)));
+  }
+}
+
 TEST(Compare, ThePollsAreClosedOverThisLog) {
   Vote vote;
   const Bytes entry = vote.cast();

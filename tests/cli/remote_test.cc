@@ -112,6 +112,16 @@ TEST(Server, OnlyElection) {
   EXPECT_TRUE(fails_with(Errc::environment, broken.server.only_election()));
 }
 
+TEST(Server, DeepNestingIsNoAnswer) {
+  const std::string deep = std::string(400'000, '[') + std::string(400'000, ']');
+  Fixture list(always(says(200, deep)));
+  EXPECT_TRUE(fails_with(Errc::malformed, list.server.elections()));
+  Fixture member(always(says(200, R"({"logs":)" + deep + "}")));
+  EXPECT_TRUE(fails_with(Errc::malformed, member.server.state(kElection)));
+  Fixture problem(always(says(400, R"({"detail":"no","more":)" + deep + "}")));
+  EXPECT_TRUE(fails_with(Errc::rejected, problem.server.submit(kElection, Bytes(1))));
+}
+
 TEST(Server, SignIn) {
   Fixture codes(always(says(200, R"({"codes":true})")));
   const SignIn with_codes = must(codes.server.sign_in(kElection, 1));

@@ -96,9 +96,9 @@ struct World {
     ASSERT_FALSE(report.has_value()) << words;
     EXPECT_EQ(report.error().code, code) << report.error().message;
     EXPECT_NE(report.error().message.find(words), std::string::npos) << report.error().message;
-    ASSERT_EQ(mirror->conflict().has_value(), kind.has_value()) << report.error().message;
+    ASSERT_EQ(!mirror->conflicts().empty(), kind.has_value()) << report.error().message;
     if (kind.has_value()) {
-      EXPECT_EQ(mirror->conflict()->kind, *kind) << report.error().message;
+      EXPECT_EQ(mirror->conflicts().front().kind, *kind) << report.error().message;
     }
   }
 
@@ -342,7 +342,7 @@ TEST(Mirror, ResumesAfterAFailureAtEveryRequest) {
         break;
       }
       EXPECT_EQ(first.error().code, Errc::environment);
-      EXPECT_FALSE(world.mirror->conflict().has_value());
+      EXPECT_TRUE(world.mirror->conflicts().empty());
       // What the copy's checkpoints promise is there.
       FakeServer half(world.store.files());
       if (world.store.exists("main/checkpoint")) {
@@ -442,7 +442,7 @@ TEST(Mirror, FetchesAgainWhatIsDamagedAmongItsLeftovers) {
         ASSERT_TRUE(world.store.write(path, content).has_value());
         value(world.update());
         world.expect_equal();
-        EXPECT_FALSE(world.mirror->conflict().has_value());
+        EXPECT_TRUE(world.mirror->conflicts().empty());
       }
     }
   }
@@ -492,18 +492,18 @@ TEST(Mirror, KeepsTheEvidenceOfTwoHistories) {
       EXPECT_EQ(report.error().code, Errc::rejected) << where;
       EXPECT_NE(report.error().message.find("http://fake/record/box/0"), std::string::npos)
           << report.error().message;
-      const auto conflict = world.mirror->conflict();
-      ASSERT_TRUE(conflict.has_value()) << where;
-      EXPECT_EQ(conflict->log, "box/0");
-      EXPECT_EQ(conflict->kind, fork.kind) << where;
-      EXPECT_EQ(conflict->earlier, text(copied, "box/0/checkpoint"));
-      EXPECT_EQ(conflict->later, text(world.server.files, "box/0/checkpoint"));
+      ASSERT_EQ(world.mirror->conflicts().size(), 1U) << where;
+      const Conflict& conflict = world.mirror->conflicts().front();
+      EXPECT_EQ(conflict.log, "box/0");
+      EXPECT_EQ(conflict.kind, fork.kind) << where;
+      EXPECT_EQ(conflict.earlier, text(copied, "box/0/checkpoint"));
+      EXPECT_EQ(conflict.later, text(world.server.files, "box/0/checkpoint"));
       // The copy is what it was, and goes on with the history it has.
       EXPECT_EQ(world.store.files(), copied) << where;
       world.server.files = record_of(fork.copied + 1);
       value(restarted ? world.update() : world.mirror->update());
       world.expect_equal();
-      EXPECT_FALSE(world.mirror->conflict().has_value());
+      EXPECT_TRUE(world.mirror->conflicts().empty());
     }
   }
 }
@@ -581,7 +581,7 @@ TEST(Mirror, EveryFileCorruptedIsRefused) {
         ASSERT_FALSE(report.has_value()) << path << " " << at;
         EXPECT_NE(report.error().code, Errc::environment) << report.error().message;
         EXPECT_NE(report.error().message.find(kBase), std::string::npos) << report.error().message;
-        EXPECT_FALSE(world.mirror->conflict().has_value());
+        EXPECT_TRUE(world.mirror->conflicts().empty());
         const std::string log = path.substr(0, path.find("tile/"));
         EXPECT_FALSE(world.store.exists(log == path ? path : log + "checkpoint"));
         world.server.files = good;
@@ -618,6 +618,75 @@ TEST(Mirror, EveryFileTruncatedExtendedOrMissingIsRefused) {
   }
 }
 
+TEST(Mirror, ALogThatFailsDoesNotHideTheOthers) {
+  World world(record_of(300, 30));
+  value(world.update());
+  // The box shows another history, the registrar's log goes on.
+  world.server.files = forked(100, 400);
+  const Files grown = record_of(300, 50);
+  for (const auto& [path, content] : grown) {
+    if (path.starts_with("roll/")) {
+      world.server.files[path] = content;
+    }
+  }
+  const auto report = world.mirror->update();
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, Errc::rejected);
+  ASSERT_EQ(world.mirror->conflicts().size(), 1U);
+  EXPECT_EQ(world.mirror->conflicts().front().log, "box/0");
+  EXPECT_EQ(text(world.store.files(), "roll/0/checkpoint"), text(grown, "roll/0/checkpoint"));
+  EXPECT_EQ(text(world.store.files(), "box/0/checkpoint"), text(grown, "box/0/checkpoint"));
+
+  // Two histories, and a log that is not there: the worst first, with the evidence of both forks.
+  world.server.files["roll/0/checkpoint"] = record_of(1, 20).at("roll/0/checkpoint");
+  const auto both = world.mirror->update();
+  ASSERT_FALSE(both.has_value());
+  EXPECT_EQ(world.mirror->conflicts().size(), 2U);
+  EXPECT_NE(both.error().message.find("record/box/0"), std::string::npos) << both.error().message;
+  EXPECT_NE(both.error().message.find("record/roll/0"), std::string::npos) << both.error().message;
+
+  World missing(record_of(300));
+  missing.server.files.erase("box/0/tile/entries/000");
+  missing.server.files.at("roll/0/checkpoint").back() ^= 1U;
+  missing.expect_failure(Errc::malformed, "; http://fake/record/box/0/tile/entries/000: ");
+}
+
+TEST(Mirror, AServerThatIsAwayCostsNoReading) {
+  World world(record_of(300));
+  value(world.update());
+  world.server.fail_from = 0;
+  EXPECT_FALSE(world.mirror->update().has_value());
+  world.server.fail_from = world.server.requests.size() + 2;  // the main log still answers
+  EXPECT_FALSE(world.mirror->update().has_value());
+  // Whoever reads the copy again finds this.
+  Bytes damaged = world.store.files().at("box/0/tile/entries/000");
+  damaged[damaged.size() / 2] ^= 1U;
+  value(world.store.write("box/0/tile/entries/000", damaged));
+  world.server.fail_from = FakeServer::kNever;
+  world.server.files = record_of(700);
+  const auto report = world.mirror->update();
+  EXPECT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_FALSE(world.update().has_value());
+}
+
+TEST(Mirror, AnotherElectionsMainLogIsNotReadToItsEnd) {
+  Forge other(tiny_manifest());
+  for (const bool has_opening : {true, false}) {
+    auto main = other.main;
+    if (!has_opening) {
+      other.main.resize(other.find(protocol::MessageType::opening));
+    }
+    other.main.insert(other.main.end(), 2000, other.main.front());
+    World world(published(other, {}, 0));
+    other.main = main;
+    world.expect_failure(
+        Errc::rejected, has_opening ? "is the election" : "main entry ", std::nullopt,
+        {.election = election().election->id(), .logs = {}, .progress = {}, .max_refetches = 4});
+    EXPECT_EQ(world.server.count("main/tile/entries/001"), 0U);
+    EXPECT_EQ(world.store.files(), Files());
+  }
+}
+
 TEST(Mirror, AnotherManifestIsRefused) {
   World world(golden());
   value(world.update());
@@ -635,6 +704,19 @@ TEST(Mirror, AResultThatChangesIsRefused) {
     world.server.files.at(name).push_back(' ');
     world.expect_failure(Errc::rejected, name);
     EXPECT_EQ(world.store.files(), golden());
+  }
+}
+
+TEST(Mirror, AResultThatWasNoneIsReplaced) {
+  for (const std::string name : {"result.json", "result.csv"}) {
+    World world(golden());
+    Bytes& file = world.server.files.at(name);
+    *std::ranges::find(file, std::uint8_t{'1'}) = '7';
+    EXPECT_TRUE(value(world.update()).complete);  // only a verification can tell
+    EXPECT_EQ(world.store.files(), world.server.files);
+    world.server.files = golden();
+    EXPECT_TRUE(value(world.mirror->update()).complete);
+    world.expect_equal();
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,6 +43,14 @@ struct HttpResponse {
 // the place of seconds: one second, then twice as long each time.
 [[nodiscard]] std::chrono::seconds retry_after(const HttpResponse& response, unsigned waits);
 
+// How a busy server (429, 503) is met: it is asked again, so often for each request, after the time
+// it asks for; one that asks for more than `longest_wait` is given up.
+struct Patience {
+  unsigned max_waits = 5;
+  std::chrono::seconds longest_wait{60};
+  std::function<void(std::chrono::seconds)> sleep;  // empty: the calling thread sleeps
+};
+
 class HttpClient {
  public:
   HttpClient() = default;
@@ -57,6 +66,13 @@ class HttpClient {
                                                   const HttpRequest& request,
                                                   std::size_t max_body) = 0;
 };
+
+// send_patiently sends a request that does the same when it is sent again, and waits for a busy
+// server; its last answer is returned, whatever it is. Every error names the URL.
+[[nodiscard]] Result<HttpResponse> send_patiently(HttpClient& client, const std::string& url,
+                                                  const HttpRequest& request, std::size_t max_body,
+                                                  const Patience& patience);
+[[nodiscard]] bool is_busy(const HttpResponse& response);
 
 // BeastHttpClient keeps connections alive, and reuses them. TLS certificates are verified against
 // the system's authorities, or those of ca_file.

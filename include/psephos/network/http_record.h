@@ -1,9 +1,7 @@
 // A record that a web server publishes below a URL, read file by file.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,13 +21,7 @@ namespace psephos::network {
 // nothing that it asks for comes from the server: no redirects, no listing.
 class HttpRecord final : public protocol::RecordSource {
  public:
-  struct Options {
-    // A server that answers 429 or 503 is asked again, this often per file, after the time it asks
-    // for; one that asks for more than `longest_wait` is given up.
-    unsigned max_waits = 5;
-    std::chrono::seconds longest_wait{60};
-    std::function<void(std::chrono::seconds)> sleep;  // empty: the calling thread sleeps
-  };
+  using Options = Patience;
 
   // create: `url` is the record's directory, with or without a slash at the end. Errc::misuse if it
   // is no http or https URL, or has a query or fragment.

@@ -3,7 +3,8 @@
 //
 // What is checked is what a copy needs: every checkpoint is signed by its log's key and continues
 // the one before, and the entries are those it was signed over. Tiles are made from the entries,
-// not fetched. Whether the entries are a sound election is for `verify` to say (protocol/verify.h).
+// not fetched. Result files, which nobody signs, are what the server has until they fit the main
+// log. Whether the entries are a sound election is for `verify` to say (protocol/verify.h).
 #pragma once
 
 #include <cstdint>
@@ -76,15 +77,17 @@ class Mirror {
 
   // update brings the copy to what the server has now. A log's new entries become visible in the
   // copy with the checkpoint over them and not before; an update that was stopped anywhere is taken
-  // up by the next one, which does not fetch full bundles twice. Errc::rejected or
-  // Errc::malformed: a file is not what was signed, or a log's history is another than the copy's
-  // (see conflict); the copy of that log stays as it was. Errc::environment: the server cannot be
-  // reached, or lacks a file; or the store cannot be written. Errc::misuse: an election is asked
-  // for and the record has no opening yet; or a log is asked for that it does not have.
+  // up by the next one, which does not fetch full bundles twice. A box or roll log that fails keeps
+  // no other from being copied; the error is then the worst, with the words of all. Errc::rejected
+  // or Errc::malformed: a file is not what was signed, or a log's history is another than the
+  // copy's (see conflicts); the copy of that log stays as it was. Errc::environment: the server
+  // cannot be reached, or lacks a file; or the store cannot be written. Errc::misuse: an election
+  // is asked for and the record has no opening yet; or a log is asked for that it does not have.
   Result<MirrorReport> update();
 
-  // The evidence behind the last update's Errc::rejected, if a log does not go on from its copy.
-  [[nodiscard]] const std::optional<Conflict>& conflict() const;
+  // The evidence behind the last update's Errc::rejected: at most one for each log that does not go
+  // on from its copy.
+  [[nodiscard]] const std::vector<Conflict>& conflicts() const;
 
  private:
   class State;

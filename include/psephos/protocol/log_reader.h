@@ -57,9 +57,10 @@ class LogReader {
 
   [[nodiscard]] Result<std::vector<Digest32>> inclusion_proof(std::uint64_t index) const;
   [[nodiscard]] Result<std::vector<Digest32>> consistency_proof(std::uint64_t old_size) const;
-  // Whether the checkpoint's tree begins with an older one: proved from the tiles against the
-  // checkpoint's root, so that tiles nobody has compared with entries cannot make it true. Errors:
-  // tiles that cannot be read.
+  // Whether the checkpoint's tree begins with an older one: both answers are proved from the tiles
+  // against the checkpoint's root, so that tiles nobody has compared with entries cannot give
+  // either. Errors: tiles that cannot be read; Errc::malformed: they do not fit the checkpoint, and
+  // say nothing about the log.
   [[nodiscard]] Result<bool> continues(const crypto::TreeHead& older) const;
   // tlog-proof of an entry under this checkpoint, with the whole entry as `extra`.
   [[nodiscard]] Result<crypto::LogProof> proof(std::uint64_t index) const;

@@ -17,6 +17,8 @@ namespace psephos::protocol {
 
 // The largest file of a record: an entry bundle of 256 entries of 65,535 bytes with their lengths.
 inline constexpr std::size_t kMaxRecordFileBytes = std::size_t{256} * (65535 + 2);
+// A checkpoint with all the signatures a note may have: far below this.
+inline constexpr std::size_t kMaxCheckpointBytes = std::size_t{1} << 16;
 
 // RecordSource reads a record. Implementations may be called from several threads at once.
 class RecordSource {
