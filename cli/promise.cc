@@ -79,29 +79,19 @@ class Look {
   Look(const CompareInput& input, crypto::NoteVerifier key, LogReader reader)
       : input_(&input), key_(std::move(key)), reader_(std::move(reader)) {}
 
-  // What an error says about the log: only what is proved against signed checkpoints. A file that
-  // is not there says nothing, nor does one that is no log's: anyone on the way can damage it.
-  static Result<Kept> judged(const Error& error) {
-    if (error.code != Errc::rejected) {
-      return std::unexpected(error);
-    }
-    return broken(error.message);
-  }
-
+  // Errors say nothing about the log: a file that is not there, or is no log's. Anyone on the way
+  // can damage it.
   [[nodiscard]] Result<Kept> follows(const crypto::TreeHead& seen) const {
     const crypto::TreeHead& now = reader_.tree();
     if (now.size < seen.size) {
       return behind("the server shows a log of " + entries(now.size) +
                     "; its key has signed one of " + entries(seen.size) + " before");
     }
-    const Result<bool> continues = reader_.continues(seen);
-    if (!continues.has_value()) {
-      return judged(continues.error());
-    }
-    return *continues ? ok()
-                      : broken("the log's key has signed two histories: one of " +
-                               entries(seen.size) + ", seen before, and one of " +
-                               entries(now.size) + ", which does not contain it");
+    PSEPHOS_TRY(const bool continues, reader_.continues(seen));
+    return continues ? ok()
+                     : broken("the log's key has signed two histories: one of " +
+                              entries(seen.size) + ", seen before, and one of " +
+                              entries(now.size) + ", which does not contain it");
   }
 
   // A receipt proves its entry in its own tree, so that it is kept by every log that begins with
