@@ -174,6 +174,8 @@ void Ledger::export_logs() {
     // The exporter is there, so the store is: both go under this lock.
     if (const auto kept = store_->maintain(); !kept.has_value()) {
       options_.on_store(&kept.error());
+    } else if (healthy_) {
+      options_.on_store(nullptr);
     }
   }
 }
