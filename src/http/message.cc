@@ -13,10 +13,7 @@ const std::string* find_header(const std::vector<Header>& headers, std::string_v
   return nullptr;
 }
 
-std::optional<std::size_t> Handler::max_body(std::string_view /*method*/,
-                                             std::string_view /*path*/) const {
-  return std::nullopt;
-}
+Handler::Admission Handler::admit(const Request& /*head*/) const { return std::nullopt; }
 
 std::string Handler::route(std::string_view /*method*/, std::string_view /*path*/) const {
   return {};

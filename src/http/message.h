@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,8 +32,9 @@ struct Request {
   std::string query;  // after the '?', as it was sent
   std::vector<Header> headers;
   Bytes body;
-  std::string client;              // an address: to limit its rate, never to be kept
-  std::string client_certificate;  // subject of the verified certificate (RFC 2253); empty: none
+  std::string client;  // an address: to limit its rate, never to be kept
+  // Subject of the verified certificate (RFC 2253), which may be empty; none: there is none.
+  std::optional<std::string> client_certificate;
 
   [[nodiscard]] const std::string* header(std::string_view name) const {
     return find_header(headers, name);
@@ -67,12 +69,13 @@ class Handler {
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
 
+  // What admit has let through.
   virtual void handle(Request request, Respond respond) = 0;
 
-  // Called when a request's head has been read: how long its body may be. Empty: as the options
-  // say.
-  [[nodiscard]] virtual std::optional<std::size_t> max_body(std::string_view method,
-                                                            std::string_view path) const;
+  // Called when a request's head has been read; it has no body yet. Says how long the body may be
+  // (empty: as the options say), or answers: then nothing more is read, and handle is not called.
+  using Admission = std::expected<std::optional<std::size_t>, Response>;
+  [[nodiscard]] virtual Admission admit(const Request& head) const;
 
   // The template of the route a request takes, for statistics; empty if there is none.
   [[nodiscard]] virtual std::string route(std::string_view method, std::string_view path) const;

@@ -140,8 +140,13 @@ void Router::handle(Request request, Respond respond) {
   respond(std::move(response));
 }
 
-std::optional<std::size_t> Router::max_body(std::string_view method, std::string_view path) const {
-  const Entry* entry = find(method, path);
+Handler::Admission Router::admit(const Request& head) const {
+  if (guard_) {
+    if (auto answer = guard_(head); answer.has_value()) {
+      return std::unexpected(*std::move(answer));
+    }
+  }
+  const Entry* entry = find(head.method, head.path);
   return entry == nullptr ? std::nullopt : entry->max_body;
 }
 

@@ -36,14 +36,17 @@ class Router final : public Handler {
     std::string path;  // the template
   };
 
-  // All routes are added before the server starts.
+  // All routes are added before the server starts. max_body: how long a body may be, if more or
+  // less than the server's options say.
   void add(std::string method, std::string path, Function function,
            std::optional<std::size_t> max_body = std::nullopt);
+  // A guard sees the head of every request, whatever its path; what it answers is the answer.
+  using Guard = std::function<std::optional<Response>(const Request& head)>;
+  void set_guard(Guard guard) { guard_ = std::move(guard); }
   [[nodiscard]] std::vector<Route> routes() const;
 
   void handle(Request request, Respond respond) override;
-  [[nodiscard]] std::optional<std::size_t> max_body(std::string_view method,
-                                                    std::string_view path) const override;
+  [[nodiscard]] Admission admit(const Request& head) const override;
   [[nodiscard]] std::string route(std::string_view method, std::string_view path) const override;
 
  private:
@@ -58,6 +61,7 @@ class Router final : public Handler {
   [[nodiscard]] std::string allowed(std::string_view path) const;
 
   std::vector<Entry> entries_;
+  Guard guard_;
 };
 
 }  // namespace psephos::http

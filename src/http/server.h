@@ -42,7 +42,7 @@ struct ServerOptions {
   bool require_client_certificate = false;
 
   std::size_t max_header = 16'384;
-  std::size_t max_body = 1 << 20U;
+  std::size_t max_body = 4'096;  // of requests whose route asks for no other
   // For TLS and head, from the connection or from the head's first byte; for the body; between
   // requests; for each 64 KiB of an answer.
   std::chrono::milliseconds header_timeout{10'000};
@@ -60,7 +60,8 @@ struct ServerOptions {
   std::vector<std::string> trusted_proxies;
 
   std::size_t max_event_listeners = 8'000;
-  std::size_t max_queued_events = 256;  // a listener who is further behind is dropped
+  // A listener who is further behind is dropped. What is sent to catch up does not count.
+  std::size_t max_queued_events = 256;
   std::chrono::milliseconds heartbeat{15'000};
 
   // Told of each request that has been answered; called on I/O threads.

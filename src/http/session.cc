@@ -232,6 +232,7 @@ asio::awaitable<bool> Session::serve() {
     }
   }
   report();
+  request_ = {};  // refused: nobody took it
   parser_.next();
   parser_.release();
   first_ = false;
@@ -289,10 +290,8 @@ std::optional<Response> Session::parser_refusal() {
 // What can be said to a head: whether the client may send it, and a body of that length.
 void Session::admit() {
   const RequestHead& head = parser_.head();
-  std::optional<std::size_t> max_body;
   try {
     route_ = shared_.handler.route(head.method, head.target.path);
-    max_body = shared_.handler.max_body(head.method, head.target.path);
   } catch (...) {
     answer_ = no_answer();
     return;
@@ -310,7 +309,18 @@ void Session::admit() {
     answer_ = problem_retry(429, "", "Too many requests from your address. Try again later.", wait);
     return;
   }
-  parser_.limit_body(max_body.value_or(shared_.options.max_body));
+  request_ = request_of(head);
+  try {
+    auto admitted = shared_.handler.admit(request_);
+    if (!admitted.has_value()) {
+      answer_ = is_valid(admitted.error()) ? std::move(admitted.error()) : no_answer();
+      return;
+    }
+    parser_.limit_body(admitted->value_or(shared_.options.max_body));
+  } catch (...) {
+    answer_ = no_answer();
+    return;
+  }
   answer_ = parser_refusal();
 }
 
@@ -340,14 +350,13 @@ asio::awaitable<void> Session::read_body() {
   answer_ = parser_refusal();
 }
 
-Request Session::take_request() {
-  RequestHead head = parser_.head();
+// Without its body.
+Request Session::request_of(const RequestHead& head) const {
   Request request;
-  request.method = std::move(head.method);
-  request.path = std::move(head.target.path);
-  request.query = std::move(head.target.query);
-  request.headers = std::move(head.headers);
-  request.body = parser_.take_body();
+  request.method = head.method;
+  request.path = head.target.path;
+  request.query = head.target.query;
+  request.headers = head.headers;
   request.client = client_;
   request.client_certificate = certificate_;
   return request;
@@ -361,7 +370,8 @@ asio::awaitable<void> Session::ask() {
   mailbox_ = std::make_shared<Mailbox>(*this);
   try {
     Respond respond = Responder(mailbox_);
-    shared_.handler.handle(take_request(), std::move(respond));
+    request_.body = parser_.take_body();
+    shared_.handler.handle(std::exchange(request_, {}), std::move(respond));
   } catch (...) {
     // Its Respond is destroyed, now or later, and answers 500.
   }
@@ -488,6 +498,7 @@ asio::awaitable<void> Session::stream(ResponseFrame frame) {
   if (answer_->last_event_id) {
     std::vector<SharedEvent> kept = hub->since(*answer_->last_event_id);
     last_event_ = kept.empty() ? 0 : kept.back()->id;
+    caught_up_ = kept.size();
     queue_ = std::move(kept);
   }
   const std::string head = response_head(*answer_, frame);
@@ -512,6 +523,7 @@ asio::awaitable<void> Session::send_events() {
       continue;
     }
     const std::vector<SharedEvent> events = std::exchange(queue_, {});
+    caught_up_ = 0;
     std::vector<asio::const_buffer> buffers;
     buffers.reserve(events.size());
     for (const SharedEvent& event : events) {
@@ -536,7 +548,7 @@ void Session::push(const SharedEvent& event) {
   if (event->id <= last_event_ && event->id != 0) {
     return;  // was among those kept
   }
-  if (queue_.size() >= shared_.options.max_queued_events) {
+  if (queue_.size() >= caught_up_ + shared_.options.max_queued_events) {
     abort();  // does not read
     return;
   }

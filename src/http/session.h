@@ -63,7 +63,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> close();
 
   void admit();
-  [[nodiscard]] Request take_request();
+  [[nodiscard]] Request request_of(const RequestHead& head) const;
   [[nodiscard]] std::optional<Response> parser_refusal();
   void watch_for_end();
   void report();
@@ -81,7 +81,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::steady_timer deadline_;
   boost::asio::steady_timer signal_;  // cancelled when there is something to look at
   RequestParser parser_;
-  std::string certificate_;
+  std::optional<std::string> certificate_;
   std::string client_;
 
   Waiting waiting_ = Waiting::no;
@@ -91,6 +91,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool drains_ = false;  // an answer was written that must not be lost by closing
 
   // The request being answered.
+  Request request_;
   std::shared_ptr<Mailbox> mailbox_;
   std::optional<Response> answer_;
   std::chrono::steady_clock::time_point begun_;
@@ -100,6 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string method_;
 
   std::vector<SharedEvent> queue_;  // of an event stream
+  std::size_t caught_up_ = 0;       // how many of these the listener had missed
   std::uint64_t last_event_ = 0;
   char unexpected_ = 0;  // what a listener sends
 };

@@ -74,14 +74,14 @@ Result<TlsContext> make_tls_context(const TlsFiles& files) {
   return context;
 }
 
-std::string peer_subject(ssl_st* connection) {
+std::optional<std::string> peer_subject(ssl_st* connection) {
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(
       SSL_get1_peer_certificate(connection), X509_free);
   const std::unique_ptr<BIO, decltype(&BIO_free)> text(BIO_new(BIO_s_mem()), BIO_free);
   if (certificate == nullptr || text == nullptr || SSL_get_verify_result(connection) != X509_V_OK ||
       X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253) <
           0) {
-    return {};
+    return std::nullopt;
   }
   char* data = nullptr;
   const long size = BIO_get_mem_data(text.get(), &data);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "psephos/error.h"
@@ -27,7 +28,8 @@ using TlsContext = std::unique_ptr<ssl_ctx_st, FreeTlsContext>;
 // way to be taken for a client with a certificate.
 [[nodiscard]] Result<TlsContext> make_tls_context(const TlsFiles& files);
 
-// The subject of the certificate the peer has proved to hold (RFC 2253); empty if it has none.
-[[nodiscard]] std::string peer_subject(ssl_st* connection);
+// The subject of the certificate the peer has proved to hold (RFC 2253), which may be empty;
+// nothing if it has none.
+[[nodiscard]] std::optional<std::string> peer_subject(ssl_st* connection);
 
 }  // namespace psephos::http

@@ -242,6 +242,9 @@ Result<void> LogCopy::check_newer(const Signed& earlier, const Signed& later) co
 Result<bool> LogCopy::follow(std::span<const Signed> heads, const Visit& visit) {
   const std::uint64_t size = heads.back().tree.size;
   while (files_->size() < size) {
+    if (places_.stop && places_.stop()) {
+      return fail(Errc::environment, log_ + ": the copying was stopped");
+    }
     const std::uint64_t before = files_->size();
     const std::uint64_t first = before / crypto::kTileWidth;
     const std::size_t at_once =

@@ -49,6 +49,7 @@ class LogCopy {
     std::optional<Conflict>* conflict;
     // Called after each bundle with the number of its new entries, and how many are still missing.
     std::function<void(std::uint64_t added, std::uint64_t missing)> progress;
+    std::function<bool()> stop;  // may be empty; true: to end between two bundles
   };
   // Sees an entry; an error ends the staging.
   using Visit = std::function<Result<void>(std::uint64_t index, ByteView entry)>;

@@ -350,7 +350,8 @@ class Mirror::State {
                                                     options_.progress(num_added_,
                                                                       num_added_ + missing);
                                                   }
-                                                }},
+                                                },
+                                            .stop = options_.stop},
                                            log, *std::move(key), manifest_->witnesses));
     logs_[log] = std::move(copied);
     return {};

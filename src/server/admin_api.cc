@@ -1,10 +1,11 @@
-#include <algorithm>
-#include <charconv>
 #include <chrono>
+#include <numeric>
 #include <utility>
 
 #include "psephos/codec.h"
 #include "psephos/crypto/hash.h"
+#include "psephos/protocol/issuance.h"
+#include "psephos/protocol/message.h"
 #include "psephos/secret.h"
 
 #include "src/http/problem.h"
@@ -28,7 +29,7 @@ constexpr std::size_t kMaxMainBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxRollBytes = std::size_t{1} << 30;
 
 bool allowed(const AdminAccess& access, const Request& request) {
-  if (access.certificates && !request.client_certificate.empty()) {
+  if (access.certificates && request.client_certificate.has_value()) {
     return true;
   }
   constexpr std::string_view kScheme = "Bearer ";
@@ -146,114 +147,114 @@ Response checkpoints(const Hosted& hosted) {
   return json_response(answer);
 }
 
-using Call = std::function<Response(Hosted&, Request&, const PathParameters&)>;
+// How many voters a roll message of the registrar announces.
+std::uint64_t num_voters(const protocol::Manifest& manifest, ByteView message) {
+  const auto roll = [&]() -> Result<protocol::RollImport> {
+    PSEPHOS_TRY(const auto decoded, protocol::Message::decode(message));
+    return protocol::RollImport::decode(decoded.payload, manifest);
+  }();
+  return roll.has_value()
+             ? std::accumulate(roll->voters.begin(), roll->voters.end(), std::uint64_t{0})
+             : 0;
+}
 
-// A call of an administrator: with access only, on the workers.
-http::Router::Function guarded(const ApiContext& context,
-                               const std::shared_ptr<const AdminAccess>& access, Call call) {
-  return [&context, access, call = std::move(call)](Request request, const PathParameters& path,
-                                                    Respond respond) {
-    if (!allowed(*access, request)) {
-      context.metrics.admin_call(Metrics::AdminCall::not_allowed);
-      context.log.write<Event::admin_not_allowed>();
-      Response response = problem(401, "", "give the administration's token, or its certificate");
-      response.headers.push_back({"WWW-Authenticate", "Bearer"});
-      respond(std::move(response));
-      return;
-    }
-    const auto found = std::ranges::find_if(
-        context.elections, [&](const auto& hosted) { return hosted->record->id() == path["id"]; });
-    if (found == context.elections.end()) {
-      respond(problem(404, "", "there is no such election here; GET /v1/elections lists them"));
-      return;
-    }
-    auto shared = std::make_shared<Respond>(std::move(respond));
-    Workers::Work job = [hosted = found->get(), shared, call, path,
-                         request = std::move(request)]() mutable {
-      (*shared)(call(*hosted, request, path));
-    };
-    if (!context.workers.run(job)) {
-      (*shared)(problem_retry(503, "", "the server is busy", std::chrono::seconds(1)));
-    }
-  };
+Response import_roll(const ApiContext& context, Hosted& hosted, Request request,
+                     const PathParameters& path) {
+  const HostedRegistrar* const registrar = find_registrar(hosted, path);
+  if (registrar == nullptr) {
+    return problem(404, "", "this process is not that registrar");
+  }
+  const auto message = registrar->service->import_roll(std::move(request.body));
+  note(context, hosted, AdminCall::import_roll,
+       message.has_value() ? Result<std::size_t>(1) : std::unexpected(message.error()));
+  if (!message.has_value()) {
+    return error_response(message.error());
+  }
+  context.log.write<Event::roll_imported>(
+      with<Field::election>(hosted.number), with<Field::registrar>(registrar->service->index()),
+      with<Field::voters>(num_voters(hosted.record->manifest(), *message)));
+  // A message file, as `psephos election add` takes it.
+  Writer file;
+  file.var(*message);
+  return {.status = 200,
+          .content_type = "application/octet-stream",
+          .headers = {{"Cache-Control", "no-store"}},
+          .body = std::move(file).take(),
+          .events = nullptr,
+          .last_event_id = {}};
+}
+
+using Call = std::function<Response(Hosted&, Request, const PathParameters&)>;
+
+// A call of an administrator, on their workers.
+http::Router::Function admin_call(const ApiContext& context, Call call) {
+  return for_election(
+      context, [&context, call = std::move(call)](Hosted& hosted, Request request,
+                                                  const PathParameters& path, Respond respond) {
+        in_background(context.admin_workers, std::move(respond),
+                      [&hosted, call, path, request = std::move(request)]() mutable {
+                        return call(hosted, std::move(request), path);
+                      });
+      });
 }
 
 }  // namespace
 
 void add_admin_routes(http::Router& router, const ApiContext& context, AdminAccess access) {
-  const auto shared = std::make_shared<const AdminAccess>(std::move(access));
+  // Before anything of a body is read: bodies here are large.
+  router.set_guard(
+      [&context, access = std::move(access)](const Request& request) -> std::optional<Response> {
+        if (allowed(access, request)) {
+          return std::nullopt;
+        }
+        context.metrics.admin_call(Metrics::AdminCall::not_allowed);
+        context.log.write<Event::admin_not_allowed>();
+        Response response = problem(401, "", "give the administration's token, or its certificate");
+        response.headers.push_back({"WWW-Authenticate", "Bearer"});
+        return response;
+      });
   router.add(
       "GET", "/metrics",
-      [&context, shared](const Request& request, const PathParameters& /*path*/, Respond respond) {
-        if (!allowed(*shared, request)) {
-          Response response = problem(401, "", "give the administration's token");
-          response.headers.push_back({"WWW-Authenticate", "Bearer"});
-          respond(std::move(response));
-          return;
-        }
-        context.measure();
-        const std::string text = context.metrics.text();
-        respond({.status = 200,
-                 .content_type = std::string(Metrics::kContentType),
-                 .headers = {{"Cache-Control", "no-store"}},
-                 .body = Bytes(text.begin(), text.end()),
-                 .events = nullptr,
-                 .last_event_id = {}});
+      [&context](const Request& /*request*/, const PathParameters& /*path*/, Respond respond) {
+        in_background(context.admin_workers, std::move(respond), [&context] {
+          context.measure();
+          const std::string text = context.metrics.text();
+          return Response{.status = 200,
+                          .content_type = std::string(Metrics::kContentType),
+                          .headers = {{"Cache-Control", "no-store"}},
+                          .body = Bytes(text.begin(), text.end()),
+                          .events = nullptr,
+                          .last_event_id = {}};
+        });
       });
   router.add("POST", "/v1/elections/{id}/main",
-             guarded(context, shared,
-                     [&context](Hosted& hosted, Request& request, const PathParameters& /*path*/) {
-                       const auto done = extend_main(hosted, request.body);
-                       note(context, hosted, AdminCall::extend_main, done);
-                       return done.has_value() ? json_response({{"added", *done}})
-                                               : error_response(done.error());
-                     }),
+             admin_call(context,
+                        [&context](Hosted& hosted, const Request& request,
+                                   const PathParameters& /*path*/) {
+                          const auto done = extend_main(hosted, request.body);
+                          note(context, hosted, AdminCall::extend_main, done);
+                          return done.has_value() ? json_response({{"added", *done}})
+                                                  : error_response(done.error());
+                        }),
              kMaxMainBytes);
   const auto add_switch = [&](const char* path, AdminCall call,
                               Result<std::size_t> (*function)(Hosted&)) {
-    router.add("POST", path,
-               guarded(context, shared,
-                       [&context, call, function](Hosted& hosted, Request& /*request*/,
-                                                  const PathParameters& /*path*/) {
-                         const auto done = function(hosted);
-                         note(context, hosted, call, done);
-                         return done.has_value() ? checkpoints(hosted)
-                                                 : error_response(done.error());
-                       }));
+    router.add(
+        "POST", path,
+        admin_call(context, [&context, call, function](Hosted& hosted, const Request& /*request*/,
+                                                       const PathParameters& /*path*/) {
+          const auto done = function(hosted);
+          note(context, hosted, call, done);
+          return done.has_value() ? checkpoints(hosted) : error_response(done.error());
+        }));
   };
   add_switch("/v1/elections/{id}/stop", AdminCall::stop, stop);
   add_switch("/v1/elections/{id}/resume", AdminCall::resume, resume);
   router.add("POST", "/v1/elections/{id}/registrars/{n}/roll",
-             guarded(context, shared,
-                     [&context](Hosted& hosted, Request& request, const PathParameters& path) {
-                       std::uint32_t index = 0;
-                       const std::string& text = path["n"];
-                       const auto [end, error] =
-                           std::from_chars(text.data(), text.data() + text.size(), index);
-                       RegistrarService* const registrar =
-                           error == std::errc() && end == text.data() + text.size()
-                               ? hosted.registrar(index)
-                               : nullptr;
-                       if (registrar == nullptr) {
-                         return problem(404, "", "this process is not that registrar");
-                       }
-                       const auto message = registrar->import_roll(std::move(request.body));
-                       note(context, hosted, AdminCall::import_roll,
-                            message.has_value() ? Result<std::size_t>(1)
-                                                : std::unexpected(message.error()));
-                       if (!message.has_value()) {
-                         return error_response(message.error());
-                       }
-                       // A message file, as `psephos election add` takes it.
-                       Writer file;
-                       file.var(*message);
-                       return Response{.status = 200,
-                                       .content_type = "application/octet-stream",
-                                       .headers = {{"Cache-Control", "no-store"}},
-                                       .body = std::move(file).take(),
-                                       .events = nullptr,
-                                       .last_event_id = {}};
-                     }),
+             admin_call(context,
+                        [&context](Hosted& hosted, Request request, const PathParameters& path) {
+                          return import_roll(context, hosted, std::move(request), path);
+                        }),
              kMaxRollBytes);
 }
 

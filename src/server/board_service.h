@@ -2,11 +2,13 @@
 // new to all who listen.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,11 +30,15 @@ class BoardService {
   struct Options {
     LiveConfig live;
     std::filesystem::path history;  // of turnout, for the chart
+    // How the names of files begin that keep conflicts: evidence that a log has two histories.
+    std::filesystem::path evidence;
     BoardConfig board;
     std::function<bool()> stopped;  // whether this process takes nothing at the moment
     // Told of each attempt: an error, or none. The log is that of a mirror's first.
     std::function<void(const std::string& log, const Error*)> on_mirror;
     std::function<void(const Error*)> on_live;
+    // Told of each conflict that is new.
+    std::function<void(const network::Conflict&)> on_conflict;
   };
   // http may be null if there are no mirrors; it and the evaluator must outlive the board.
   static Result<std::unique_ptr<BoardService>> open(Options options,
@@ -44,6 +50,7 @@ class BoardService {
   ~BoardService();
 
   void start();
+  // finish stops mirroring, and tells a last time what is new in the record.
   void finish();
 
   [[nodiscard]] const std::shared_ptr<http::EventHub>& events() const { return events_; }
@@ -59,6 +66,9 @@ class BoardService {
   BoardService(Options options, std::shared_ptr<ElectionRecord> record)
       : options_(std::move(options)), record_(std::move(record)) {}
   void follow();
+  // What stays of a conflict: a file, and a word to everybody who follows.
+  Result<void> keep(const network::Conflict& conflict);
+  void recall_conflicts();
 
   const Options options_;
   const std::shared_ptr<ElectionRecord> record_;
@@ -66,10 +76,11 @@ class BoardService {
   std::unique_ptr<LiveFeed> live_;
   runtime::ThreadExecutor executor_{4};  // waits for the network, mostly
   std::vector<Source> sources_;
+  std::set<std::string> conflicts_;  // the files of those that were told
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool finishing_ = false;
+  std::atomic<bool> finishing_ = false;  // changes under the mutex
   std::jthread thread_;
 };
 

@@ -22,6 +22,11 @@ constexpr std::chrono::seconds kSoon{1};
 constexpr std::chrono::seconds kLater{10};
 constexpr std::chrono::milliseconds kBetweenRecoveries{500};
 
+NotNow no_store() {
+  return {.reason = "the box cannot store ballots at the moment; send the same again",
+          .again = kLater};
+}
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -113,20 +118,25 @@ void BoxService::submit(Bytes entry, AnswerBallot answer) {
                           .again = kLater});
     return;
   }
-  if (!ledger_->healthy() || !incoming_.push(waiting)) {
+  const bool room = waiting_.fetch_add(1) < options_.queue;
+  if (!ledger_->healthy()) {
+    give(std::move(waiting), no_store());
+  } else if (!room || !incoming_.push(waiting)) {
     give(std::move(waiting),
-         NotNow{.reason = "too many ballots are waiting; send the same again", .again = kSoon});
+         NotNow{.reason = "too many ballots are waiting; send the same again", .again = kSoon},
+         Outcome::shed);
   }
 }
 
-void BoxService::give(Waiting waiting, BallotAnswer answer) {
+void BoxService::give(Waiting waiting, BallotAnswer answer, Outcome not_now) {
   if (std::holds_alternative<NotNow>(answer)) {
-    observer_.on_outcome(Outcome::unavailable, nullptr);
+    observer_.on_outcome(not_now, nullptr);
   } else if (const auto* refused = std::get_if<Refused>(&answer)) {
     observer_.on_outcome(Outcome::refused, &refused->fault);
   }
   waiting.answer(std::move(answer));
   observer_.on_stage(Stage::answer, seconds_since(waiting.since));
+  --waiting_;
   ledger_->settle();
 }
 
@@ -237,9 +247,7 @@ void BoxService::decide(std::vector<Decidable> batch) {
 
 void BoxService::put_off(std::vector<Decidable> batch) {
   for (Decidable& one : batch) {
-    give(std::move(one.waiting),
-         NotNow{.reason = "the box cannot store ballots at the moment; send the same again",
-                .again = kLater});
+    give(std::move(one.waiting), no_store());
   }
 }
 

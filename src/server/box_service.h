@@ -52,7 +52,8 @@ class BoxObserver {
   enum class Stage : std::uint8_t { queue, judge, decide, commit, answer };
   virtual void on_stage(Stage stage, double seconds) = 0;
   virtual void on_batch(std::size_t entries) = 0;
-  enum class Outcome : std::uint8_t { accepted, repeated, refused, unavailable };
+  // shed: there was no room. unavailable: stopped, closed, or the store does not work.
+  enum class Outcome : std::uint8_t { accepted, repeated, refused, shed, unavailable };
   virtual void on_outcome(Outcome outcome, const protocol::Fault* fault) = 0;
   // The store failed, or works again (no error).
   virtual void on_store(const Error* error) = 0;
@@ -66,7 +67,7 @@ class BoxService {
     std::filesystem::path store;
     std::vector<std::uint32_t> shards;  // empty: all
     std::size_t threads = 2;            // to judge with
-    std::size_t queue = 4096;           // entries waiting to be judged
+    std::size_t queue = 4096;           // entries taken and not answered, in whatever stage
     std::size_t batch = 512;            // judged at once, at most
     std::chrono::milliseconds export_interval{1000};
   };
@@ -104,7 +105,8 @@ class BoxService {
   [[nodiscard]] const std::vector<std::string>& logs() const { return log_names_; }
   // The newest checkpoint of one of its logs.
   [[nodiscard]] Result<std::string> checkpoint(const std::string& log) const;
-  [[nodiscard]] std::size_t queued() const { return incoming_.size(); }
+  // Entries taken and not answered yet.
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
   // Whether the store works.
   [[nodiscard]] bool healthy() const { return ledger_->healthy(); }
 
@@ -128,7 +130,8 @@ class BoxService {
   void sequence();
   void decide(std::vector<Decidable> batch);
   void put_off(std::vector<Decidable> batch);
-  void give(Waiting waiting, BallotAnswer answer);
+  void give(Waiting waiting, BallotAnswer answer,
+            BoxObserver::Outcome not_now = BoxObserver::Outcome::unavailable);
 
   const Options options_;
   const std::shared_ptr<ElectionRecord> record_;
@@ -141,6 +144,9 @@ class BoxService {
 
   std::optional<protocol::Box> box_;  // under the ledger's lock; the sequencer alone changes it
   std::unique_ptr<Ledger> ledger_;
+  // Counted here and not by a queue: what is being judged or committed holds memory, too, and a
+  // commit may hang.
+  std::atomic<std::size_t> waiting_ = 0;
   BatchQueue<Waiting> incoming_;
   BatchQueue<Decidable> judged_;
   std::atomic<bool> finished_ = false;

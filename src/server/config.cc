@@ -16,11 +16,15 @@
 #include <system_error>
 
 #include "psephos/bytes.h"
+#include "psephos/protocol/manifest.h"
 #include "psephos/runtime/directory.h"
+
+#include "src/http/tls.h"
 
 namespace psephos::server {
 
 namespace fs = std::filesystem;
+using protocol::Manifest;
 
 namespace {
 
@@ -284,6 +288,9 @@ class Section {
       const bool good = !value->text.empty() && value->text.find('\0') == std::string::npos;
       check(key, value->place, good ? "" : "is no path");
       out = (reader_->file().parent_path() / value->text).lexically_normal();
+      if (!out.has_filename()) {
+        out = out.parent_path();  // "record/": files beside it are made from its name
+      }
     }
   }
 
@@ -548,7 +555,6 @@ void read_http(Section section, HttpConfig& http) {
   if (http.listen.empty()) {
     section.report("listen", "must not be empty");
   }
-  section.text("public_url", http.public_url, url_form);
   section.path("certificate", http.certificate);
   section.path("key", http.key);
   need_both(section, http.certificate, http.key);
@@ -745,7 +751,14 @@ ElectionConfig read_election(Section& section) {
     election.box = read_box(std::move(*box));
   }
   for (Section& registrar : section.sections("registrar")) {
-    election.registrars.push_back(read_registrar(registrar));
+    RegistrarConfig read = read_registrar(registrar);
+    if (registrar.contains("index") &&
+        std::ranges::find(election.registrars, read.index, &RegistrarConfig::index) !=
+            election.registrars.end()) {
+      registrar.report("index",
+                       "registrar " + std::to_string(read.index) + " has a section already");
+    }
+    election.registrars.push_back(std::move(read));
   }
   if (auto board = section.section("board")) {
     election.board = read_board(std::move(*board));
@@ -861,10 +874,12 @@ class FileChecker {
     problems_.push_back({place_, key, message});
   }
 
-  void file(const std::string& key, const Path& path, Secrecy secrecy) {
+  // False: something is wrong. An empty path is none, and nothing is wrong with it.
+  bool file(const std::string& key, const Path& path, Secrecy secrecy) {
     if (path.empty()) {
-      return;
+      return true;
     }
+    const std::size_t before = problems_.size();
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
       report(key, path.string() + ": " + std::generic_category().message(errno));
@@ -878,29 +893,69 @@ class FileChecker {
     } else if (status.st_size == 0) {
       report(key, path.string() + ": is empty");
     }
+    return problems_.size() == before;
   }
 
-  void record(const std::string& key, const Path& path) {
+  bool directory(const std::string& key, const Path& path) {
+    if (::access(path.c_str(), W_OK | X_OK) == 0) {
+      return true;
+    }
+    report(key,
+           path.string() + ": cannot be written in: " + std::generic_category().message(errno));
+    return false;
+  }
+
+  // A record that can be written, as every role does; its manifest, if it has a good one.
+  std::optional<Manifest> record(const std::string& key, const Path& path) {
+    if (path.empty()) {
+      return std::nullopt;
+    }
     std::error_code error;
     if (!fs::is_directory(path, error)) {
       report(key, path.string() + ": is no directory; it is made by `psephos election open`");
-      return;
+      return std::nullopt;
     }
+    directory(key, path);
+    for (const char* log : {"main", "box", "roll"}) {
+      if (fs::is_directory(path / log, error)) {
+        directory(key, path / log);
+      }
+    }
+    bool whole = true;
     for (const char* name : {"manifest.json", "main/checkpoint"}) {
       if (!fs::is_regular_file(path / name, error)) {
         report(key, path.string() + ": is no record: it has no " + name);
+        whole = false;
       } else {
-        file(key, path / name, Secrecy::everybody);
+        whole = file(key, path / name, Secrecy::everybody) && whole;
       }
+    }
+    if (!whole) {
+      return std::nullopt;
+    }
+    const auto content = runtime::read_file(path / "manifest.json", protocol::kMaxManifestBytes);
+    auto manifest = content.has_value() ? Manifest::parse(*content)
+                                        : Result<Manifest>(std::unexpected(content.error()));
+    if (!manifest.has_value()) {
+      report(key, (path / "manifest.json").string() + ": " + manifest.error().message);
+      return std::nullopt;
+    }
+    return *std::move(manifest);
+  }
+
+  // Certificate and key that OpenSSL takes.
+  void tls(const std::string& section, const http::TlsFiles& files) {
+    if (files.certificate.empty() || files.key.empty()) {
+      return;
+    }
+    if (const auto made = http::make_tls_context(files); !made.has_value()) {
+      report(section + ".certificate", made.error().message);
     }
   }
 
   // A file that may be made, written and locked.
   void writable(const std::string& key, const Path& path, Secrecy secrecy) {
-    const Path directory = path.has_parent_path() ? path.parent_path() : Path(".");
-    if (::access(directory.c_str(), W_OK | X_OK) != 0) {
-      report(key, directory.string() +
-                      ": cannot be written in: " + std::generic_category().message(errno));
+    if (path.empty() || !directory(key, path.has_parent_path() ? path.parent_path() : ".")) {
       return;
     }
     std::error_code error;
@@ -915,6 +970,49 @@ class FileChecker {
   std::string place_;
   ConfigProblems problems_;
 };
+
+// What the manifest must have for a configuration to make sense.
+void check_parts(FileChecker& checker, const std::string& prefix, const ElectionConfig& election,
+                 const Manifest& manifest) {
+  const auto count = [](std::uint32_t number, const char* what) {
+    return "the election has " + std::to_string(number) + " " + what + ", counted from 0";
+  };
+  if (election.box.has_value()) {
+    for (const std::uint32_t shard : election.box->shards) {
+      if (shard >= manifest.shards) {
+        checker.report(prefix + ".box.shards", "there is no shard " + std::to_string(shard) + ": " +
+                                                   count(manifest.shards, "shards"));
+      }
+    }
+  }
+  for (std::size_t k = 0; k < election.registrars.size(); ++k) {
+    const std::uint32_t index = election.registrars[k].index;
+    if (index >= manifest.num_registrars()) {
+      checker.report(prefix + ".registrar[" + std::to_string(k) + "].index",
+                     "there is no registrar " + std::to_string(index) + ": " +
+                         count(manifest.num_registrars(), "registrars"));
+    }
+  }
+  for (const MirrorConfig& mirror : election.board.value_or(BoardConfig{}).mirrors) {
+    for (const std::string& log : mirror.logs) {
+      const auto number = whole_number<std::uint32_t>(log.substr(log.find('/') + 1));
+      const std::uint32_t there =
+          log.starts_with("box/") ? manifest.shards : manifest.num_registrars();
+      if (log != Manifest::main_log() && number.value_or(there) >= there) {
+        checker.report(prefix + ".board.mirrors", "the election has no log " + in_quotes(log));
+      }
+    }
+  }
+  for (const auto& [district, styles] : election.live.districts) {
+    for (const std::string& style : styles) {
+      if (std::ranges::find(manifest.styles, style, &protocol::BallotStyle::id) ==
+          manifest.styles.end()) {
+        checker.report(prefix + ".live.districts." + printable(district),
+                       "the election has no ballot style " + in_quotes(style));
+      }
+    }
+  }
+}
 
 template <class Part>
 void check_secrets(FileChecker& checker, const std::string& prefix, const Part& part) {
@@ -951,9 +1049,15 @@ Environment environment_from(const char* const* variables) {
   return found;
 }
 
-std::expected<Config, ConfigProblems> parse_config(std::string_view text, const Path& file,
-                                                   const Environment& environment,
-                                                   std::optional<Role> role) {
+namespace {
+
+struct Parsed {
+  Config config;  // as far as it could be read
+  ConfigProblems problems;
+};
+
+Parsed parse(std::string_view text, const Path& file, const Environment& environment,
+             std::optional<Role> role) {
   Reader reader(file, environment);
   Config config;
   config.file = file;
@@ -963,36 +1067,101 @@ std::expected<Config, ConfigProblems> parse_config(std::string_view text, const 
   } catch (const toml::parse_error& error) {
     reader.report(reader.place(error.source()), "", printable(error.description()));
   }
-  if (!reader.problems().empty()) {
-    return std::unexpected(std::move(reader.problems()));
+  return {.config = std::move(config), .problems = std::move(reader.problems())};
+}
+
+std::expected<Config, ConfigProblems> good(Parsed parsed) {
+  if (!parsed.problems.empty()) {
+    return std::unexpected(std::move(parsed.problems));
   }
-  return config;
+  return std::move(parsed.config);
+}
+
+Result<Bytes> read_text(const Path& file) { return runtime::read_file(file, kMaxFileBytes); }
+
+ConfigProblems unreadable(const Error& error) { return {{"configuration", "", error.message}}; }
+
+}  // namespace
+
+std::expected<Config, ConfigProblems> parse_config(std::string_view text, const Path& file,
+                                                   const Environment& environment,
+                                                   std::optional<Role> role) {
+  return good(parse(text, file, environment, role));
 }
 
 std::expected<Config, ConfigProblems> read_config(const Path& file, const Environment& environment,
                                                   std::optional<Role> role) {
-  const auto content = runtime::read_file(file, kMaxFileBytes);
+  const auto content = read_text(file);
   if (!content.has_value()) {
-    return std::unexpected(ConfigProblems{{"configuration", "", content.error().message}});
+    return std::unexpected(unreadable(content.error()));
   }
   return parse_config(as_text(*content), file, environment, role);
 }
 
+std::expected<Config, ConfigProblems> load_config(const Path& file, const Environment& environment,
+                                                  std::optional<Role> role) {
+  const auto content = read_text(file);
+  if (!content.has_value()) {
+    return std::unexpected(unreadable(content.error()));
+  }
+  Parsed parsed = parse(as_text(*content), file, environment, role);
+  for (ConfigProblem& problem : check_config(parsed.config)) {
+    parsed.problems.push_back(std::move(problem));
+  }
+  return good(std::move(parsed));
+}
+
+ByteView first_line(ByteView file) {
+  const auto end =
+      std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
+  return file.first(static_cast<std::size_t>(end - file.begin()));
+}
+
+Result<std::string> read_token(const Path& file) {
+  constexpr std::size_t kMaxTokenBytes = 1024;
+  constexpr std::size_t kMinTokenBytes = 16;
+  PSEPHOS_TRY(const Bytes content, runtime::read_file(file, kMaxTokenBytes));
+  std::string token(as_text(first_line(content)));
+  if (token.size() < kMinTokenBytes) {
+    return fail(Errc::malformed, file.string() +
+                                     ": the token has fewer than 16 characters; make one with "
+                                     "`openssl rand -hex 32`");
+  }
+  return token;
+}
+
 ConfigProblems check_config(const Config& config) {
   FileChecker checker(config);
-  checker.file("http.certificate", config.http.certificate, Secrecy::everybody);
-  checker.file("http.key", config.http.key, Secrecy::owner);
-  checker.file("admin.token_file", config.admin.token_file, Secrecy::owner);
-  checker.file("admin.certificate", config.admin.certificate, Secrecy::everybody);
-  checker.file("admin.key", config.admin.key, Secrecy::owner);
-  checker.file("admin.client_ca", config.admin.client_ca, Secrecy::everybody);
+  const HttpConfig& http = config.http;
+  const AdminConfig& admin = config.admin;
+  bool good = checker.file("http.certificate", http.certificate, Secrecy::everybody);
+  good = checker.file("http.key", http.key, Secrecy::owner) && good;
+  if (good) {
+    checker.tls("http", {http.certificate.string(), http.key.string(), "", false});
+  }
+  if (checker.file("admin.token_file", admin.token_file, Secrecy::owner) &&
+      !admin.token_file.empty()) {
+    if (const auto token = read_token(admin.token_file); !token.has_value()) {
+      checker.report("admin.token_file", token.error().message);
+    }
+  }
+  good = checker.file("admin.certificate", admin.certificate, Secrecy::everybody);
+  good = checker.file("admin.key", admin.key, Secrecy::owner) && good;
+  good = checker.file("admin.client_ca", admin.client_ca, Secrecy::everybody) && good;
+  if (good) {
+    checker.tls("admin",
+                {admin.certificate.string(), admin.key.string(), admin.client_ca.string(), false});
+  }
   if (config.log.file != "-") {
     checker.writable("log.file", config.log.file, Secrecy::everybody);
   }
   for (std::size_t i = 0; i < config.elections.size(); ++i) {
     const ElectionConfig& election = config.elections[i];
     const std::string prefix = "election[" + std::to_string(i) + "]";
-    checker.record(prefix + ".record", election.record);
+    const auto manifest = checker.record(prefix + ".record", election.record);
+    if (manifest.has_value()) {
+      check_parts(checker, prefix, election, *manifest);
+    }
     if (election.box.has_value() || !election.registrars.empty()) {
       // Where the marks of begun logs go.
       Path mark = election.record;

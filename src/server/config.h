@@ -17,6 +17,9 @@
 #include <utility>
 #include <vector>
 
+#include "psephos/bytes.h"
+#include "psephos/error.h"
+
 namespace psephos::server {
 
 using Duration = std::chrono::milliseconds;
@@ -29,7 +32,6 @@ enum class Role : std::uint8_t { all, registrar, box, board };
 
 struct HttpConfig {
   std::vector<std::string> listen{"127.0.0.1:8080"};  // addresses with ports
-  std::string public_url;                             // empty: not known
   Path certificate;                                   // PEM; both or none
   Path key;
   std::uint32_t threads = 0;  // 0: one a core
@@ -153,7 +155,18 @@ using Environment = std::map<std::string, std::string>;
                                                                 std::optional<Role> role);
 
 // check_config looks at what the configuration names: files are there and can be read, secrets not
-// by everybody, records are records, there is a place for stores. Empty: nothing is wrong.
+// by everybody, certificates and keys fit, records are records, can be written, and have the parts
+// that are named; there is a place for stores. Empty: nothing is wrong.
 [[nodiscard]] ConfigProblems check_config(const Config& config);
+
+// load_config reads and checks, and names the problems of both.
+[[nodiscard]] std::expected<Config, ConfigProblems> load_config(const Path& file,
+                                                                const Environment& environment,
+                                                                std::optional<Role> role);
+
+// A password or token is what stands in its file before the first line end.
+[[nodiscard]] ByteView first_line(ByteView file);
+// The administration's token; Errc::malformed: it is too short to keep anybody out.
+[[nodiscard]] Result<std::string> read_token(const Path& file);
 
 }  // namespace psephos::server

@@ -18,20 +18,12 @@ namespace {
 
 constexpr std::size_t kMaxKeyFileBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxPasswordBytes = 1024;
-constexpr std::size_t kMaxTokenBytes = 1024;
 constexpr std::chrono::seconds kDrain{10};
 
 std::size_t cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 std::chrono::sys_seconds system_now() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-// A password or token is what stands in its file before the first line end.
-ByteView first_line(ByteView file) {
-  const auto end =
-      std::ranges::find_if(file, [](std::uint8_t c) { return c == '\n' || c == '\r'; });
-  return file.first(static_cast<std::size_t>(end - file.begin()));
 }
 
 Result<SecretBuffer> load_key(std::string_view kind, const Path& key, const Path& password_file) {
@@ -46,11 +38,15 @@ Result<SecretBuffer> load_key(std::string_view kind, const Path& key, const Path
   return content;
 }
 
-Result<BoxService::Options> box_options(const Config& config, const BoxConfig& box) {
-  return BoxService::Options{
+std::size_t threads_of(const WorkConfig& work) {
+  return work.threads != 0 ? work.threads : cores();
+}
+
+BoxService::Options box_options(const Config& config, const BoxConfig& box) {
+  return {
       .store = box.store,
       .shards = box.shards,
-      .threads = config.work.threads != 0 ? config.work.threads : cores(),
+      .threads = threads_of(config.work),
       .queue = config.work.queue,
       .batch = config.work.batch,
       .export_interval = box.export_interval,
@@ -90,8 +86,6 @@ Result<std::unique_ptr<Daemon>> Daemon::create(Config config, std::vector<int> i
 
 Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
   const auto start = std::chrono::steady_clock::now();
-  telemetry_.push_back(std::make_unique<Telemetry>(number, metrics_, log_));
-  Telemetry& telemetry = *telemetry_.back();
   auto hosted = std::make_unique<Hosted>();
   hosted->number = number;
   PSEPHOS_TRY(hosted->record, ElectionRecord::open(config.record, evaluator_));
@@ -101,81 +95,16 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
       return fail(Errc::misuse, config.record.string() + ": this election is configured twice");
     }
   }
-
   if (does(config_.role, Role::box) && config.box.has_value()) {
-    PSEPHOS_TRY(const SecretBuffer content,
-                load_key("box", config.box->key, config.box->password_file));
-    PSEPHOS_TRY(protocol::BoxKeys keys, protocol::BoxKeys::load(content));
-    PSEPHOS_TRY(BoxService::Options options, box_options(config_, *config.box));
-    PSEPHOS_TRY(hosted->box, BoxService::open(std::move(options), record, std::move(keys),
-                                              evaluator_, telemetry));
-    record->add_guard(
-        [box = hosted->box.get()](const protocol::MainLog& next) { return box->may_become(next); });
+    PSEPHOS_CHECK_OK(open_box(*hosted, *config.box));
   }
   if (does(config_.role, Role::registrar)) {
     for (const RegistrarConfig& part : config.registrars) {
-      PSEPHOS_TRY(const SecretBuffer content, load_key("registrar", part.key, part.password_file));
-      PSEPHOS_TRY(protocol::Registrar keys, protocol::Registrar::load(content));
-      if (keys.index() != part.index) {
-        return fail(Errc::misuse, part.key.string() + ": is the key of registrar " +
-                                      std::to_string(keys.index()) + ", not " +
-                                      std::to_string(part.index));
-      }
-      std::optional<RegistrarService::SignIn> sign_in;
-      if (part.oidc.has_value()) {
-        network::BeastHttpClient::Options http;
-        http.ca_file = part.oidc->ca_file.string();
-        PSEPHOS_TRY(auto client, network::BeastHttpClient::create(std::move(http)));
-        PSEPHOS_TRY(auto provider,
-                    sign_in::Provider::create(*client, {.issuer = part.oidc->issuer}));
-        clients_.push_back(std::move(client));
-        sign_in::TokenRules rules =
-            sign_in::bearer_rules(part.oidc->issuer, {.client_id = part.oidc->client_id,
-                                                      .scope = part.oidc->scope,
-                                                      .resource = part.oidc->resource});
-        rules.audience = part.oidc->audience;
-        rules.voter_claim = part.oidc->claim;
-        rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(part.oidc->leeway);
-        sign_in = {.provider = std::move(provider), .rules = std::move(rules)};
-      }
-      const std::size_t threads = config_.work.threads != 0 ? config_.work.threads : cores();
-      PSEPHOS_TRY(auto service,
-                  RegistrarService::open({.store = part.store,
-                                          .threads = threads,
-                                          .queue = config_.work.queue,
-                                          .codes = part.codes,
-                                          .now = system_now},
-                                         record, std::move(keys), std::move(sign_in), telemetry));
-      RegistrarService* const here = service.get();
-      record->add_guard([here](const protocol::MainLog& next) { return here->may_become(next); });
-      record->add_follower([here, &telemetry](const protocol::MainLog& now) {
-        if (const auto followed = here->follow(now); !followed.has_value()) {
-          telemetry.on_registrar_store(&followed.error());
-        }
-      });
-      hosted->registrars.push_back({.oidc = part.oidc, .service = std::move(service)});
+      PSEPHOS_CHECK_OK(open_registrar(*hosted, part));
     }
   }
   if (does(config_.role, Role::board)) {
-    network::HttpClient* client = nullptr;
-    if (config.board.has_value() && !config.board->mirrors.empty()) {
-      PSEPHOS_TRY(auto made, network::BeastHttpClient::create({}));
-      clients_.push_back(std::move(made));
-      client = clients_.back().get();
-    }
-    Path history = config.record;
-    history += ".turnout";
-    PSEPHOS_TRY(
-        hosted->board,
-        BoardService::open(
-            {.live = config.live,
-             .history = history,
-             .board = config.board.value_or(BoardConfig{}),
-             .stopped = [one = hosted.get()] { return one->stopped(); },
-             .on_mirror = [&telemetry](const std::string& log,
-                                       const Error* error) { telemetry.on_mirror(log, error); },
-             .on_live = [&telemetry](const Error* error) { telemetry.on_live(error); }},
-            record, client, evaluator_));
+    PSEPHOS_CHECK_OK(open_board(*hosted, config));
   }
   record->add_follower([this, number](const protocol::MainLog& now) {
     metrics_.phase(number, now.phase());
@@ -190,16 +119,121 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
   return {};
 }
 
+Result<void> Daemon::open_box(Hosted& hosted, const BoxConfig& config) {
+  boxes_.push_back(std::make_unique<BoxTelemetry>(hosted.number, metrics_, log_));
+  PSEPHOS_TRY(const SecretBuffer content, load_key("box", config.key, config.password_file));
+  PSEPHOS_TRY(protocol::BoxKeys keys, protocol::BoxKeys::load(content));
+  PSEPHOS_TRY(hosted.box, BoxService::open(box_options(config_, config), hosted.record,
+                                           std::move(keys), evaluator_, *boxes_.back()));
+  hosted.record->add_guard(
+      [box = hosted.box.get()](const protocol::MainLog& next) { return box->may_become(next); });
+  return {};
+}
+
+Result<std::optional<RegistrarService::SignIn>> Daemon::open_sign_in(
+    const RegistrarConfig& config) {
+  if (!config.oidc.has_value()) {
+    return std::nullopt;
+  }
+  const OidcConfig& oidc = *config.oidc;
+  network::BeastHttpClient::Options http;
+  http.ca_file = oidc.ca_file.string();
+  PSEPHOS_TRY(auto client, network::BeastHttpClient::create(std::move(http)));
+  PSEPHOS_TRY(auto provider, sign_in::Provider::create(*client, {.issuer = oidc.issuer}));
+  clients_.push_back(std::move(client));
+  sign_in::TokenRules rules = sign_in::bearer_rules(
+      oidc.issuer, {.client_id = oidc.client_id, .scope = oidc.scope, .resource = oidc.resource});
+  rules.audience = oidc.audience;
+  rules.voter_claim = oidc.claim;
+  rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(oidc.leeway);
+  return RegistrarService::SignIn{.provider = std::move(provider), .rules = std::move(rules)};
+}
+
+Result<void> Daemon::open_registrar(Hosted& hosted, const RegistrarConfig& config) {
+  registrars_.push_back(
+      std::make_unique<RegistrarTelemetry>(hosted.number, config.index, metrics_, log_));
+  RegistrarTelemetry& telemetry = *registrars_.back();
+  PSEPHOS_TRY(const SecretBuffer content, load_key("registrar", config.key, config.password_file));
+  PSEPHOS_TRY(protocol::Registrar keys, protocol::Registrar::load(content));
+  if (keys.index() != config.index) {
+    return fail(Errc::misuse, config.key.string() + ": is the key of registrar " +
+                                  std::to_string(keys.index()) + ", not " +
+                                  std::to_string(config.index));
+  }
+  PSEPHOS_TRY(auto sign_in, open_sign_in(config));
+  PSEPHOS_TRY(auto service, RegistrarService::open({.store = config.store,
+                                                    .threads = threads_of(config_.work),
+                                                    .queue = config_.work.queue,
+                                                    .codes = config.codes,
+                                                    .now = system_now},
+                                                   hosted.record, std::move(keys),
+                                                   std::move(sign_in), telemetry));
+  RegistrarService* const here = service.get();
+  hosted.record->add_guard(
+      [here](const protocol::MainLog& next) { return here->may_become(next); });
+  hosted.record->add_follower([here, &telemetry](const protocol::MainLog& now) {
+    if (const auto followed = here->follow(now); !followed.has_value()) {
+      telemetry.on_registrar_store(&followed.error());
+    }
+  });
+  hosted.registrars.push_back({.oidc = config.oidc, .service = std::move(service)});
+  return {};
+}
+
+Result<void> Daemon::open_board(Hosted& hosted, const ElectionConfig& config) {
+  boards_.push_back(std::make_unique<BoardTelemetry>(hosted.number, metrics_, log_));
+  BoardTelemetry& telemetry = *boards_.back();
+  network::HttpClient* client = nullptr;
+  if (config.board.has_value() && !config.board->mirrors.empty()) {
+    PSEPHOS_TRY(auto made, network::BeastHttpClient::create({}));
+    clients_.push_back(std::move(made));
+    client = clients_.back().get();
+  }
+  // Beside the record, which holds nothing else.
+  const auto beside = [&](const char* ending) {
+    Path path = config.record;
+    path += ending;
+    return path;
+  };
+  PSEPHOS_TRY(
+      hosted.board,
+      BoardService::open(
+          {.live = config.live,
+           .history = beside(".turnout"),
+           .evidence = beside(".conflict-"),
+           .board = config.board.value_or(BoardConfig{}),
+           .stopped = [&hosted] { return hosted.stopped(); },
+           .on_mirror = [&telemetry](const std::string& log,
+                                     const Error* error) { telemetry.on_mirror(log, error); },
+           .on_live = [&telemetry](const Error* error) { telemetry.on_live(error); },
+           .on_conflict =
+               [&telemetry](const network::Conflict& found) { telemetry.on_conflict(found); }},
+          hosted.record, client, evaluator_));
+  return {};
+}
+
 Result<void> Daemon::listen(std::vector<int> inherited) {
   constexpr std::size_t kWaitingWork = 4096;
-  workers_ = std::make_unique<Workers>(std::max<std::size_t>(2, cores()), kWaitingWork);
+  constexpr std::size_t kAdminThreads = 4;  // `stop` waits for ballots, an import for a disk
+  constexpr std::size_t kWaitingCalls = 64;
+  const auto fault_of = [this](Part part) {
+    return [this, part] { log_.write<Event::internal_error>(with<Field::part>(part)); };
+  };
+  workers_ = std::make_unique<Workers>(std::max<std::size_t>(2, cores()), kWaitingWork,
+                                       fault_of(Part::http));
+  admin_workers_ = std::make_unique<Workers>(kAdminThreads, kWaitingCalls, fault_of(Part::admin));
   context_ = std::make_unique<ApiContext>(ApiContext{.elections = elections_,
                                                      .workers = *workers_,
+                                                     .admin_workers = *admin_workers_,
                                                      .metrics = metrics_,
                                                      .log = log_,
                                                      .measure = [this] { measure(); }});
-  add_public_routes(public_routes_, *context_);
+  PSEPHOS_CHECK_OK(listen_for_everybody(std::move(inherited)));
+  return listen_for_administrators();
+}
 
+Result<void> Daemon::listen_for_everybody(std::vector<int> inherited) {
+  add_public_routes(public_routes_, *context_);
   const HttpConfig& http = config_.http;
   http::ServerOptions options;
   if (inherited.empty()) {
@@ -222,30 +256,29 @@ Result<void> Daemon::listen(std::vector<int> inherited) {
   options.max_event_listeners = http.max_event_listeners;
   options.observer = [this](const http::RequestRecord& request) { metrics_.request(request); };
   PSEPHOS_TRY(public_, http::HttpServer::create(std::move(options), public_routes_));
+  return {};
+}
 
+Result<void> Daemon::listen_for_administrators() {
   const AdminConfig& admin = config_.admin;
   AdminAccess access{.token = {}, .certificates = !admin.client_ca.empty()};
   if (!admin.token_file.empty()) {
-    PSEPHOS_TRY(const Bytes file, runtime::read_file(admin.token_file, kMaxTokenBytes));
-    access.token = as_text(first_line(file));
-    constexpr std::size_t kMinTokenBytes = 16;
-    if (access.token.size() < kMinTokenBytes) {
-      return fail(Errc::malformed, admin.token_file.string() +
-                                       ": the token has fewer than 16 characters; make one with "
-                                       "`openssl rand -hex 32`");
-    }
+    PSEPHOS_TRY(access.token, read_token(admin.token_file));
   }
   add_admin_routes(admin_routes_, *context_, std::move(access));
-  http::ServerOptions admin_options;
-  admin_options.listen = {admin.listen};
-  admin_options.threads = 1;
-  admin_options.certificate = admin.certificate.string();
-  admin_options.key = admin.key.string();
-  admin_options.client_ca = admin.client_ca.string();
-  admin_options.require_client_certificate = !admin.client_ca.empty() && admin.token_file.empty();
-  // A roll takes a while to be imported, and to be sent.
-  admin_options.body_timeout = std::chrono::minutes(10);
-  PSEPHOS_TRY(admin_, http::HttpServer::create(std::move(admin_options), admin_routes_));
+  http::ServerOptions options;
+  options.listen = {admin.listen};
+  options.threads = 1;
+  options.certificate = admin.certificate.string();
+  options.key = admin.key.string();
+  options.client_ca = admin.client_ca.string();
+  options.require_client_certificate = !admin.client_ca.empty() && admin.token_file.empty();
+  // Few are to come here, and who has no access is to take little.
+  options.max_connections = 256;
+  options.max_connections_per_client = 64;
+  // A roll takes a while to be sent.
+  options.body_timeout = std::chrono::minutes(10);
+  PSEPHOS_TRY(admin_, http::HttpServer::create(std::move(options), admin_routes_));
   return {};
 }
 
@@ -263,14 +296,19 @@ void Daemon::measure() {
       metrics_.export_lag(number, name, stored - std::min(stored, published));
     };
     if (hosted->box != nullptr) {
-      metrics_.queue(number, hosted->box->queued());
+      metrics_.queue(number, hosted->box->waiting());
       metrics_.store_healthy(number, Metrics::Store::box, hosted->box->healthy());
       for (const std::string& name : hosted->box->logs()) {
         log(name, hosted->box->checkpoint(name));
       }
     }
+    if (!hosted->registrars.empty()) {
+      metrics_.store_healthy(number, Metrics::Store::registrar,
+                             std::ranges::all_of(hosted->registrars, [](const auto& registrar) {
+                               return registrar.service->healthy();
+                             }));
+    }
     for (const HostedRegistrar& registrar : hosted->registrars) {
-      metrics_.store_healthy(number, Metrics::Store::registrar, registrar.service->healthy());
       log(registrar.service->log_name(), registrar.service->checkpoint());
     }
   }
@@ -296,6 +334,7 @@ void Daemon::start() {
   }
   log_.write<Event::listening>(with<Field::listener>(Listener::admin),
                                with<Field::port>(admin_->port()));
+  log_.write<Event::ready>(with<Field::seconds>(std::chrono::steady_clock::now() - created_));
 }
 
 void Daemon::stop(StopSignal why) {
@@ -309,15 +348,19 @@ void Daemon::stop(StopSignal why) {
   public_->stop(kDrain);
   admin_->stop(kDrain);
   workers_->finish();
+  admin_workers_->finish();
+  // What was acknowledged comes first; a board may be waiting for another server.
   for (const auto& hosted : elections_) {
-    if (hosted->board != nullptr) {
-      hosted->board->finish();
-    }
     for (const HostedRegistrar& registrar : hosted->registrars) {
       registrar.service->finish();
     }
     if (hosted->box != nullptr) {
       hosted->box->finish();
+    }
+  }
+  for (const auto& hosted : elections_) {
+    if (hosted->board != nullptr) {
+      hosted->board->finish();
     }
   }
   log_.write<Event::stopped>(with<Field::seconds>(std::chrono::steady_clock::now() - start));

@@ -1,8 +1,11 @@
 // psephosd at work: the elections of a configuration, served until it is told to stop.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "psephos/crypto/batch_evaluator.h"
@@ -43,18 +46,29 @@ class Daemon {
  private:
   Daemon(Config config, Log& log);
   Result<void> open(std::size_t number, const ElectionConfig& config);
+  Result<void> open_box(Hosted& hosted, const BoxConfig& config);
+  Result<void> open_registrar(Hosted& hosted, const RegistrarConfig& config);
+  Result<void> open_board(Hosted& hosted, const ElectionConfig& config);
+  Result<std::optional<RegistrarService::SignIn>> open_sign_in(const RegistrarConfig& config);
   Result<void> listen(std::vector<int> inherited);
+  Result<void> listen_for_everybody(std::vector<int> inherited);
+  Result<void> listen_for_administrators();
   void measure();
 
+  const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
   const Config config_;
   Log& log_;
   Metrics metrics_;
   SystemRandom random_;
   crypto::BatchEvaluator evaluator_{random_};
   std::vector<std::unique_ptr<network::HttpClient>> clients_;  // before those who use them
-  std::vector<std::unique_ptr<Telemetry>> telemetry_;
+  // Before those who report.
+  std::vector<std::unique_ptr<BoxTelemetry>> boxes_;
+  std::vector<std::unique_ptr<RegistrarTelemetry>> registrars_;
+  std::vector<std::unique_ptr<BoardTelemetry>> boards_;
   std::vector<std::unique_ptr<Hosted>> elections_;
   std::unique_ptr<Workers> workers_;
+  std::unique_ptr<Workers> admin_workers_;
   std::unique_ptr<ApiContext> context_;
   http::Router public_routes_;
   http::Router admin_routes_;

@@ -29,14 +29,6 @@ struct Hosted {
   std::vector<HostedRegistrar> registrars;  // those of this process
   std::unique_ptr<BoardService> board;      // null: not in this process
 
-  [[nodiscard]] RegistrarService* registrar(std::uint32_t index) const {
-    for (const HostedRegistrar& one : registrars) {
-      if (one.service->index() == index) {
-        return one.service.get();
-      }
-    }
-    return nullptr;
-  }
   [[nodiscard]] bool healthy() const {
     bool all = box == nullptr || box->healthy();
     for (const HostedRegistrar& one : registrars) {

@@ -135,6 +135,13 @@ Result<bool> LiveFeed::poll(const State& state) {
   return all_read;
 }
 
+void LiveFeed::tell_conflict(const std::string& log) {
+  if (conflicts_.insert(log).second) {
+    publish_("conflict", line(Json{{"log", log}}));
+    show();
+  }
+}
+
 Result<bool> LiveFeed::count(BoxLog& box, std::uint64_t& allowance) {
   const Manifest& manifest = election_->manifest();
   if (!record_.exists(box.name + "/checkpoint")) {
@@ -323,7 +330,8 @@ void LiveFeed::show() {
       R"(,"phase":")" + std::string(name(state.phase)) + R"(","stopped":)" +
       (state.stopped ? "true" : "false") + R"(,"turnout":)" +
       (turnout_.empty() ? "null" : turnout_) + R"(,"history":[)" + samples +
-      R"(],"checkpoints":[)" + checkpoints + R"(],"result":)" + (result_ ? "true" : "false") + "}");
+      R"(],"checkpoints":[)" + checkpoints + R"(],"result":)" + (result_ ? "true" : "false") +
+      R"(,"conflicts":)" + line(Json(conflicts_)) + "}");
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(text);
 }

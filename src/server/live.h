@@ -68,12 +68,18 @@ class LiveFeed {
   //   state       {"phase":"voting","stopped":false}
   //   checkpoint  {"log":"box/0","size":57,"root":"base64","witnesses":["name", …]}
   //   result      {"files":["result.json","result.csv"]}
+  //   conflict    {"log":"box/0"}
   Result<bool> poll(const State& state);
   static constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 16;
 
+  // tell_conflict says, from now on, that a log's key has signed two histories. By the thread that
+  // polls.
+  void tell_conflict(const std::string& log);
+
   // snapshot is JSON, for those who come later: {"election":id,"step":…,"interval":seconds,
   // "phase":…,"stopped":…,"turnout":… as the event, null before all logs were read once,
-  // "history":[[time,turnout of the election], …],"checkpoints":[… as the events],"result":bool}.
+  // "history":[[time,turnout of the election], …],"checkpoints":[… as the events],"result":bool,
+  // "conflicts":["box/0", …]}.
   [[nodiscard]] std::shared_ptr<const std::string> snapshot() const;
 
   LiveFeed(const LiveFeed&) = delete;
@@ -131,6 +137,7 @@ class LiveFeed {
   std::vector<Checkpoint> checkpoints_;
   std::optional<State> state_;
   bool result_ = false;
+  std::set<std::string> conflicts_;  // logs
 
   std::vector<Sample> history_;
   std::chrono::seconds spacing_;  // of samples

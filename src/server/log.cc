@@ -73,12 +73,8 @@ std::string_view word(LogLevel level) {
 std::string_view name(ErrorSource source) {
   using enum ErrorSource;
   switch (source) {
-    case config:
-      return "configuration";
     case tls:
       return "TLS";
-    case listen:
-      return "listening";
     case files:
       return "files";
     case record:
@@ -140,10 +136,19 @@ std::string_view name(Part part) {
       return "box";
     case registrar:
       return "registrar";
-    case board:
-      return "board";
-    case live:
-      return "live";
+  }
+  return "unknown";
+}
+
+std::string_view name(network::Conflict::Kind kind) {
+  using enum network::Conflict::Kind;
+  switch (kind) {
+    case older:
+      return "older";
+    case forked:
+      return "forked";
+    case unproven:
+      return "unproven";
   }
   return "unknown";
 }

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "psephos/error.h"
+#include "psephos/network/mirror.h"
 #include "psephos/protocol/main_log.h"
 
 #include "src/server/config.h"
@@ -48,10 +49,8 @@ class LogName {
 
 // Where an error that may be logged comes from.
 enum class ErrorSource : std::uint8_t {
-  config,             // the configuration, read before anything is served
   tls,                // certificates and keys
-  listen,             // addresses and sockets
-  files,              // key and password files, the record's directory
+  files,              // the log's own file
   record,             // public logs and files, mirrored or exported
   store,              // SQLite
   identity_provider,  // its documents, not tokens
@@ -75,7 +74,7 @@ enum class AdminCall : std::uint8_t { extend_main, stop, resume, import_roll };
 enum class CallOutcome : std::uint8_t { done, repeated, refused, failed };
 enum class Listener : std::uint8_t { common, admin };
 enum class StopSignal : std::uint8_t { terminate, interrupt };
-enum class Part : std::uint8_t { http, admin, box, registrar, board, live };
+enum class Part : std::uint8_t { http, admin, box, registrar };
 // The version of this program.
 struct ThisVersion {};
 
@@ -84,6 +83,7 @@ struct ThisVersion {};
 [[nodiscard]] std::string_view name(Listener listener);
 [[nodiscard]] std::string_view name(StopSignal signal);
 [[nodiscard]] std::string_view name(Part part);
+[[nodiscard]] std::string_view name(network::Conflict::Kind kind);
 
 // --- fields --------------------------------------------------------------------------------------
 
@@ -99,6 +99,7 @@ enum class Kind : std::uint8_t {
   listener,
   signal,
   part,
+  conflict,
   version,
 };
 template <Kind kind>
@@ -115,6 +116,7 @@ template <> struct ValueOf<Kind::outcome> { using Type = CallOutcome; };
 template <> struct ValueOf<Kind::listener> { using Type = Listener; };
 template <> struct ValueOf<Kind::signal> { using Type = StopSignal; };
 template <> struct ValueOf<Kind::part> { using Type = Part; };
+template <> struct ValueOf<Kind::conflict> { using Type = network::Conflict::Kind; };
 template <> struct ValueOf<Kind::version> { using Type = ThisVersion; };
 // clang-format on
 
@@ -136,6 +138,7 @@ enum class Field : std::uint8_t {
   call,
   outcome,
   part,
+  conflict,
   shed,
   error,
 };
@@ -162,6 +165,7 @@ inline constexpr std::array kFields{
     FieldSpec{Field::call, "call", Kind::call},
     FieldSpec{Field::outcome, "outcome", Kind::outcome},
     FieldSpec{Field::part, "part", Kind::part},
+    FieldSpec{Field::conflict, "conflict", Kind::conflict},
     FieldSpec{Field::shed, "shed", Kind::number},  // requests turned away while overloaded
     FieldSpec{Field::error, "error", Kind::error},
 };
@@ -176,7 +180,6 @@ using FieldValue = typename ValueOf<spec(field).kind>::Type;
 enum class Event : std::uint8_t {
   starting,
   roles_together,
-  config_refused,
   listening,
   ready,
   certificates_reloaded,
@@ -186,14 +189,13 @@ enum class Event : std::uint8_t {
   failed,
   election_loaded,
   phase_changed,
-  log_opened,
-  log_refused,
   store_failed,
   store_recovered,
   export_failed,
   export_resumed,
   mirror_failed,
   mirror_resumed,
+  mirror_conflict,
   identity_provider_failed,
   identity_provider_resumed,
   admin_call,
@@ -229,7 +231,6 @@ inline constexpr std::array kEvents{
               {Field::version, Field::role, Field::elections}},
     // One process knows who and what: only the software keeps them apart.
     EventSpec{Event::roles_together, "roles_together", LogLevel::warn, {Field::role}},
-    EventSpec{Event::config_refused, "config_refused", LogLevel::error, {Field::error}},
     EventSpec{Event::listening, "listening", LogLevel::info, {Field::listener, Field::port}},
     EventSpec{Event::ready, "ready", LogLevel::info, {Field::seconds}},
     EventSpec{
@@ -247,32 +248,34 @@ inline constexpr std::array kEvents{
               {Field::election, Field::phase, Field::seconds}},
     EventSpec{
         Event::phase_changed, "phase_changed", LogLevel::info, {Field::election, Field::phase}},
-    EventSpec{Event::log_opened,
-              "log_opened",
-              LogLevel::info,
-              {Field::election, Field::log, Field::entries, Field::seconds}},
-    EventSpec{Event::log_refused,
-              "log_refused",
-              LogLevel::error,
-              {Field::election, Field::log, Field::error}},
     EventSpec{Event::store_failed,
               "store_failed",
               LogLevel::error,
-              {Field::election, Field::part, Field::error}},
-    EventSpec{
-        Event::store_recovered, "store_recovered", LogLevel::info, {Field::election, Field::part}},
+              {Field::election, Field::part, Field::registrar, Field::error}},
+    EventSpec{Event::store_recovered,
+              "store_recovered",
+              LogLevel::info,
+              {Field::election, Field::part, Field::registrar}},
     EventSpec{Event::export_failed,
               "export_failed",
               LogLevel::error,
-              {Field::election, Field::part, Field::error}},
-    EventSpec{
-        Event::export_resumed, "export_resumed", LogLevel::info, {Field::election, Field::part}},
+              {Field::election, Field::part, Field::registrar, Field::error}},
+    EventSpec{Event::export_resumed,
+              "export_resumed",
+              LogLevel::info,
+              {Field::election, Field::part, Field::registrar}},
     EventSpec{Event::mirror_failed,
               "mirror_failed",
               LogLevel::warn,
               {Field::election, Field::log, Field::error}},
     EventSpec{
         Event::mirror_resumed, "mirror_resumed", LogLevel::info, {Field::election, Field::log}},
+    // A log's key has signed what cannot both be so; the two checkpoints are kept beside the
+    // record.
+    EventSpec{Event::mirror_conflict,
+              "mirror_conflict",
+              LogLevel::error,
+              {Field::election, Field::log, Field::conflict}},
     EventSpec{Event::identity_provider_failed,
               "identity_provider_failed",
               LogLevel::warn,
@@ -291,11 +294,15 @@ inline constexpr std::array kEvents{
               "roll_imported",
               LogLevel::info,
               {Field::election, Field::registrar, Field::voters}},
-    EventSpec{Event::overloaded, "overloaded", LogLevel::warn, {Field::election, Field::part}},
+    // Requests are turned away for want of room; over when none was for a while.
+    EventSpec{Event::overloaded,
+              "overloaded",
+              LogLevel::warn,
+              {Field::election, Field::part, Field::registrar}},
     EventSpec{Event::overload_over,
               "overload_over",
               LogLevel::info,
-              {Field::election, Field::part, Field::seconds, Field::shed}},
+              {Field::election, Field::part, Field::registrar, Field::seconds, Field::shed}},
     EventSpec{Event::live_failed, "live_failed", LogLevel::warn, {Field::election, Field::error}},
     EventSpec{Event::live_resumed, "live_resumed", LogLevel::info, {Field::election}},
     // A fault of this program; what was being handled is not said.

@@ -56,9 +56,9 @@ struct Options {
   std::string out;
 };
 
-std::expected<Config, int> load(const Options& options) {
+std::expected<Config, int> load(const Options& options, decltype(load_config)& read) {
   const std::optional<Role> role = options.role.empty() ? std::nullopt : role_of(options.role);
-  auto config = read_config(options.config, environment_from(environ), role);
+  auto config = read(options.config, environment_from(environ), role);
   if (!config.has_value()) {
     for (const ConfigProblem& problem : config.error()) {
       complain(problem.text());
@@ -69,16 +69,9 @@ std::expected<Config, int> load(const Options& options) {
 }
 
 int check(const Options& options) {
-  const auto config = load(options);
+  const auto config = load(options, load_config);
   if (!config.has_value()) {
     return config.error();
-  }
-  const ConfigProblems problems = check_config(*config);
-  for (const ConfigProblem& problem : problems) {
-    complain(problem.text());
-  }
-  if (!problems.empty()) {
-    return kExitRejected;
   }
   std::printf("%s: role %s, elections: %zu; nothing is wrong\n", options.config.c_str(),
               std::string(name(config->role)).c_str(), config->elections.size());
@@ -115,15 +108,9 @@ std::vector<int> inherited_sockets() {
 
 int serve(const Options& options) {
   const sigset_t signals = block_signals();
-  auto config = load(options);
+  auto config = load(options, load_config);
   if (!config.has_value()) {
     return config.error();
-  }
-  if (const ConfigProblems problems = check_config(*config); !problems.empty()) {
-    for (const ConfigProblem& problem : problems) {
-      complain(problem.text());
-    }
-    return kExitRejected;
   }
   const auto log = Log::create(config->log);
   if (!log.has_value()) {
@@ -158,7 +145,7 @@ int serve(const Options& options) {
 }
 
 int maintain(const Options& options, Result<void> (*work)(const Config&, const Options&)) {
-  const auto config = load(options);
+  const auto config = load(options, read_config);
   if (!config.has_value()) {
     return config.error();
   }
@@ -199,7 +186,7 @@ int run(int argc, char** argv) {
       "Example: psephosd --config psephosd.toml --role all\n"
       "         psephosd --config psephosd.toml check-config\n"
       "Every single value of the file but those of [[election]] can be set in the environment:\n"
-      "PSEPHOSD_HTTP_PUBLIC_URL for http.public_url.\n"
+      "PSEPHOSD_HTTP_THREADS for http.threads.\n"
       "Exit codes: 0 done; 1 something is wrong with what was checked; 2 wrong use or wrong time;\n"
       "3 the machine did not do its part.");
   try {

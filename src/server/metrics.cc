@@ -94,7 +94,7 @@ class Metrics::State {
   Family<Histogram>& stages = histogram(
       1, "Time of a batch in a stage; answer: of one ballot, from its arrival to its answer.");
   Family<Histogram>& batches = histogram(2, "Ballots judged at once.");
-  Family<Gauge>& queues = gauge(3, "Ballots waiting to be judged.");
+  Family<Gauge>& queues = gauge(3, "Ballots taken and not answered yet.");
   Family<Histogram>& commits = histogram(4, "Time of a commit of the store.");
   Family<Gauge>& healthy = gauge(5, "Whether the store works.");
   Family<Gauge>& entries = gauge(6, "Entries of a log.");

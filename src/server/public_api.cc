@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "psephos/crypto/hash.h"
@@ -44,50 +43,9 @@ Response text_response(unsigned status, std::string_view type, ByteView body,
 
 Response not_found(std::string_view what) { return problem(404, "", what); }
 
-Hosted* find(const ApiContext& context, const PathParameters& path) {
-  const auto found = std::ranges::find_if(
-      context.elections, [&](const auto& hosted) { return hosted->record->id() == path["id"]; });
-  return found == context.elections.end() ? nullptr : found->get();
-}
-
-// for_election answers 404 for elections that are not here.
-http::Router::Function for_election(
-    const ApiContext& context,
-    std::function<void(Hosted&, Request, const PathParameters&, Respond)> function) {
-  return [&context, function = std::move(function)](Request request, const PathParameters& path,
-                                                    Respond respond) {
-    Hosted* const hosted = find(context, path);
-    if (hosted == nullptr) {
-      respond(not_found("there is no such election here; GET /v1/elections lists them"));
-      return;
-    }
-    function(*hosted, std::move(request), path, std::move(respond));
-  };
-}
-
-// What may block is done by the workers.
-void in_background(const ApiContext& context, Respond respond,
-                   std::move_only_function<Response()> work) {
-  auto shared = std::make_shared<Respond>(std::move(respond));
-  Workers::Work job = [shared, work = std::move(work)]() mutable { (*shared)(work()); };
-  if (!context.workers.run(job)) {
-    (*shared)(problem_retry(503, "", "the server is busy", std::chrono::seconds(1)));
-  }
-}
-
 bool has_type(const Request& request, std::string_view type) {
   const std::string* given = request.header("Content-Type");
   return given != nullptr && *given == type;
-}
-
-std::optional<std::uint32_t> number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() ||
-      (text.size() > 1 && text.front() == '0')) {
-    return std::nullopt;
-  }
-  return value;
 }
 
 // --- the record ---------------------------------------------------------------------------------
@@ -293,15 +251,8 @@ Response answer_enrolment(const EnrolmentAnswer& answer) {
   return problem_retry(503, "", not_now.reason, not_now.again);
 }
 
-HostedRegistrar* find_registrar(Hosted& hosted, const PathParameters& path) {
-  const auto index = number(path["n"]);
-  const auto found = std::ranges::find_if(
-      hosted.registrars, [&](const HostedRegistrar& one) { return one.service->index() == index; });
-  return found == hosted.registrars.end() ? nullptr : &*found;
-}
-
 void enrol(Hosted& hosted, Request request, const PathParameters& path, Respond respond) {
-  HostedRegistrar* const registrar = find_registrar(hosted, path);
+  const HostedRegistrar* const registrar = find_registrar(hosted, path);
   if (registrar == nullptr) {
     respond(not_found("this process is not that registrar"));
     return;
@@ -335,9 +286,11 @@ Response html(const EmbeddedPage& page) {
   return response;
 }
 
-}  // namespace
+// --- routes
+// ---------------------------------------------------------------------------------------
 
-void add_public_routes(http::Router& router, const ApiContext& context) {
+// Of the server as a whole.
+void add_site_routes(http::Router& router, const ApiContext& context) {
   router.add("GET", "/",
              [](const Request& /*request*/, const PathParameters& /*path*/, Respond respond) {
                respond(html(status_page()));
@@ -365,17 +318,21 @@ void add_public_routes(http::Router& router, const ApiContext& context) {
         }
         respond(json_response(list));
       });
+}
+
+// What an election has published.
+void add_board_routes(http::Router& router, const ApiContext& context) {
   router.add("GET", "/v1/elections/{id}",
              for_election(context, [&context](Hosted& hosted, const Request& /*request*/,
                                               const PathParameters& /*path*/, Respond respond) {
-               in_background(context, std::move(respond),
+               in_background(context.workers, std::move(respond),
                              [&hosted] { return json_response(describe(hosted)); });
              }));
   router.add("GET", "/v1/elections/{id}/record/{file...}",
              for_election(context, [&context](Hosted& hosted, const Request& request,
                                               const PathParameters& path, Respond respond) {
                const std::string* known = request.header("If-None-Match");
-               in_background(context, std::move(respond),
+               in_background(context.workers, std::move(respond),
                              [&hosted, file = path["file"],
                               etag = known != nullptr ? std::optional(*known) : std::nullopt] {
                                return serve_file(hosted, file, etag.has_value() ? &*etag : nullptr);
@@ -403,6 +360,10 @@ void add_public_routes(http::Router& router, const ApiContext& context) {
                const auto snapshot = hosted.board->snapshot();
                respond(text_response(200, "application/json", as_bytes(*snapshot), kRevalidate));
              }));
+}
+
+// Enrolment and voting.
+void add_voter_routes(http::Router& router, const ApiContext& context) {
   router.add("POST", "/v1/elections/{id}/ballots",
              for_election(context,
                           [](Hosted& hosted, Request request, const PathParameters& /*path*/,
@@ -413,7 +374,7 @@ void add_public_routes(http::Router& router, const ApiContext& context) {
   router.add("GET", "/v1/elections/{id}/receipts/{code}",
              for_election(context, [&context](Hosted& hosted, const Request& /*request*/,
                                               const PathParameters& path, Respond respond) {
-               in_background(context, std::move(respond),
+               in_background(context.workers, std::move(respond),
                              [&hosted, code = path["code"]] { return find_receipt(hosted, code); });
              }));
   router.add("GET", "/v1/elections/{id}/registrars/{n}",
@@ -430,6 +391,14 @@ void add_public_routes(http::Router& router, const ApiContext& context) {
                    enrol(hosted, std::move(request), path, std::move(respond));
                  }),
              kMaxRequestBytes);
+}
+
+}  // namespace
+
+void add_public_routes(http::Router& router, const ApiContext& context) {
+  add_site_routes(router, context);
+  add_board_routes(router, context);
+  add_voter_routes(router, context);
 }
 
 }  // namespace psephos::server

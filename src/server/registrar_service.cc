@@ -69,7 +69,7 @@ Result<std::unique_ptr<RegistrarService>> RegistrarService::open(
            .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
            .on_store = [&observer](const Error* e) { observer.on_registrar_store(e); },
            .on_export = [&observer](const Error* e) { observer.on_registrar_export(e); },
-           .on_commit = {}},
+           .on_commit = [&observer](double s) { observer.on_registrar_commit(s); }},
           self->record_));
   // A list that was lost admits nobody; those who are there are served.
   if (const auto followed = self->follow(*self->record_->main_log()); !followed.has_value()) {
@@ -139,11 +139,17 @@ void RegistrarService::submit(Bytes request, std::optional<std::string> bearer,
                                    .again = kLater});
     return;
   }
-  if (!ledger_->healthy() || !incoming_.push(waiting)) {
+  if (!ledger_->healthy()) {
+    give(std::move(waiting),
+         EnrolmentNotNow{.reason = "issuances cannot be stored at the moment; send the same again",
+                         .again = kLater},
+         Outcome::unavailable);
+  } else if (signed_.size() >= options_.queue || !incoming_.push(waiting)) {
+    // What is signed waits, too, while a commit hangs.
     give(std::move(waiting),
          EnrolmentNotNow{.reason = "too many requests are waiting; send the same again",
                          .again = kSoon},
-         Outcome::unavailable);
+         Outcome::shed);
   }
 }
 
@@ -184,6 +190,7 @@ RegistrarService::Identified RegistrarService::identify(EnrolmentRequest& reques
     const auto claims = sign_in_->provider->verify(*bearer, sign_in_->rules, options_.now());
     if (!claims.has_value()) {
       if (claims.error().code == Errc::environment) {
+        observer_.on_identity_provider(&claims.error());
         return std::unexpected(EnrolmentNotNow{
             .reason = "the identity provider cannot be asked at the moment", .again = kLater});
       }
@@ -193,6 +200,7 @@ RegistrarService::Identified RegistrarService::identify(EnrolmentRequest& reques
       return std::unexpected(
           refuse(Reason::not_identified, "the sign-in is not that of the request's voter"));
     }
+    observer_.on_identity_provider(nullptr);
     request.voter = claims->voter;
   } else if (!options_.codes) {
     return std::unexpected(

@@ -69,10 +69,14 @@ class RegistrarObserver {
   RegistrarObserver(const RegistrarObserver&) = delete;
   RegistrarObserver& operator=(const RegistrarObserver&) = delete;
   virtual ~RegistrarObserver() = default;
-  enum class Outcome : std::uint8_t { issued, repeated, refused, unavailable };
+  // shed: there was no room. unavailable: stopped, closed, or something does not work.
+  enum class Outcome : std::uint8_t { issued, repeated, refused, shed, unavailable };
   virtual void on_issuance(Outcome outcome, double seconds) = 0;
+  // The identity provider could not be asked (an error), or vouched for somebody.
+  virtual void on_identity_provider(const Error* /*error*/) {}
   virtual void on_registrar_store(const Error* error) = 0;
   virtual void on_registrar_export(const Error* error) = 0;
+  virtual void on_registrar_commit(double /*seconds*/) {}
 };
 
 class RegistrarService {

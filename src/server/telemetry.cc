@@ -1,10 +1,10 @@
 #include "src/server/telemetry.h"
 
+#include <utility>
+
 namespace psephos::server {
 
 namespace {
-
-std::size_t position(Part part) { return part == Part::box ? 0 : 1; }
 
 // The name of a log as the operators' log takes it.
 LogName log_name(const std::string& log) {
@@ -16,9 +16,68 @@ LogName log_name(const std::string& log) {
   return log.starts_with("box/") ? LogName::box(number) : LogName::roll(number);
 }
 
+// Writes one event when something begins to fail and another when it works again; both have the
+// fields `where`.
+template <Event failed, Event resumed, Field... fields>
+void tell(Log& log, Outage& outage, ErrorSource source, const Error* error,
+          const With<fields>&... where) {
+  switch (outage.now(error != nullptr)) {
+    case Outage::Change::began:
+      log.write<failed>(where..., with<Field::error>(SystemError(source, *error)));
+      break;
+    case Outage::Change::ended:
+      log.write<resumed>(where...);
+      break;
+    case Outage::Change::none:
+      break;
+  }
+}
+
+template <Field... fields>
+void tell_shed(Log& log, Overload& overload, const With<fields>&... where) {
+  if (overload.shed(Overload::Clock::now())) {
+    log.write<Event::overloaded>(where...);
+  }
+}
+
+template <Field... fields>
+void tell_calm(Log& log, Overload& overload, const With<fields>&... where) {
+  if (const auto over = overload.look(Overload::Clock::now()); over.has_value()) {
+    log.write<Event::overload_over>(where..., with<Field::seconds>(over->time),
+                                    with<Field::shed>(over->shed));
+  }
+}
+
 }  // namespace
 
-void Telemetry::on_stage(Stage stage, double seconds) {
+Outage::Change Outage::now(bool failing) {
+  const bool before = failing_.exchange(failing);
+  if (before == failing) {
+    return Change::none;
+  }
+  return failing ? Change::began : Change::ended;
+}
+
+bool Overload::shed(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  if (shed_ == 0) {
+    first_ = now;
+  }
+  last_ = now;
+  return shed_++ == 0;
+}
+
+std::optional<Overload::Over> Overload::look(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  if (shed_ == 0 || now - last_ < kCalm) {
+    return std::nullopt;
+  }
+  return Over{.time = last_ - first_, .shed = std::exchange(shed_, 0)};
+}
+
+// --- the box -------------------------------------------------------------------------------------
+
+void BoxTelemetry::on_stage(Stage stage, double seconds) {
   using enum Stage;
   switch (stage) {
     case queue:
@@ -34,8 +93,8 @@ void Telemetry::on_stage(Stage stage, double seconds) {
   }
 }
 
-void Telemetry::on_outcome(BoxObserver::Outcome outcome, const protocol::Fault* fault) {
-  using enum BoxObserver::Outcome;
+void BoxTelemetry::on_outcome(Outcome outcome, const protocol::Fault* fault) {
+  using enum Outcome;
   switch (outcome) {
     case accepted:
       return metrics_.ballot(Metrics::Ballot::accepted);
@@ -43,13 +102,35 @@ void Telemetry::on_outcome(BoxObserver::Outcome outcome, const protocol::Fault* 
       return metrics_.ballot(Metrics::Ballot::repeated);
     case refused:
       return metrics_.ballot_refused(fault->check);
+    case shed:
+      tell_shed(log_, overload_, with<Field::election>(election_), with<Field::part>(Part::box));
+      return metrics_.ballot(Metrics::Ballot::unavailable);
     case unavailable:
       return metrics_.ballot(Metrics::Ballot::unavailable);
   }
 }
 
-void Telemetry::on_issuance(RegistrarObserver::Outcome outcome, double seconds) {
-  using enum RegistrarObserver::Outcome;
+void BoxTelemetry::on_store(const Error* error) {
+  tell<Event::store_failed, Event::store_recovered>(log_, store_, ErrorSource::store, error,
+                                                    with<Field::election>(election_),
+                                                    with<Field::part>(Part::box));
+}
+
+void BoxTelemetry::on_export(const Error* error) {
+  if (error != nullptr) {
+    metrics_.export_failed();
+  }
+  tell<Event::export_failed, Event::export_resumed>(log_, export_, ErrorSource::record, error,
+                                                    with<Field::election>(election_),
+                                                    with<Field::part>(Part::box));
+  // This comes every second or so: a good time to look.
+  tell_calm(log_, overload_, with<Field::election>(election_), with<Field::part>(Part::box));
+}
+
+// --- a registrar ---------------------------------------------------------------------------------
+
+void RegistrarTelemetry::on_issuance(Outcome outcome, double seconds) {
+  using enum Outcome;
   switch (outcome) {
     case issued:
       return metrics_.issuance(Metrics::Issuance::issued, seconds);
@@ -57,58 +138,58 @@ void Telemetry::on_issuance(RegistrarObserver::Outcome outcome, double seconds) 
       return metrics_.issuance(Metrics::Issuance::repeated, seconds);
     case refused:
       return metrics_.issuance(Metrics::Issuance::refused, seconds);
+    case shed:
+      tell_shed(log_, overload_, with<Field::election>(election_),
+                with<Field::part>(Part::registrar), with<Field::registrar>(registrar_));
+      return metrics_.issuance(Metrics::Issuance::unavailable, seconds);
     case unavailable:
       return metrics_.issuance(Metrics::Issuance::unavailable, seconds);
   }
 }
 
-void Telemetry::store(Part part, Metrics::Store kind, const Error* error) {
-  metrics_.store_healthy(election_, kind, error == nullptr);
-  const bool failed_before = store_failed_[position(part)].exchange(error != nullptr);
-  if (error != nullptr && !failed_before) {
-    log_.write<Event::store_failed>(with<Field::election>(election_), with<Field::part>(part),
-                                    with<Field::error>(SystemError(ErrorSource::store, *error)));
-  } else if (error == nullptr && failed_before) {
-    log_.write<Event::store_recovered>(with<Field::election>(election_), with<Field::part>(part));
-  }
+void RegistrarTelemetry::on_identity_provider(const Error* error) {
+  tell<Event::identity_provider_failed, Event::identity_provider_resumed>(
+      log_, identity_provider_, ErrorSource::identity_provider, error,
+      with<Field::election>(election_), with<Field::registrar>(registrar_));
 }
 
-void Telemetry::exported(Part part, const Error* error) {
+void RegistrarTelemetry::on_registrar_store(const Error* error) {
+  tell<Event::store_failed, Event::store_recovered>(
+      log_, store_, ErrorSource::store, error, with<Field::election>(election_),
+      with<Field::part>(Part::registrar), with<Field::registrar>(registrar_));
+}
+
+void RegistrarTelemetry::on_registrar_export(const Error* error) {
   if (error != nullptr) {
     metrics_.export_failed();
   }
-  const bool failed_before = export_failed_[position(part)].exchange(error != nullptr);
-  if (error != nullptr && !failed_before) {
-    log_.write<Event::export_failed>(with<Field::election>(election_), with<Field::part>(part),
-                                     with<Field::error>(SystemError(ErrorSource::record, *error)));
-  } else if (error == nullptr && failed_before) {
-    log_.write<Event::export_resumed>(with<Field::election>(election_), with<Field::part>(part));
-  }
+  tell<Event::export_failed, Event::export_resumed>(
+      log_, export_, ErrorSource::record, error, with<Field::election>(election_),
+      with<Field::part>(Part::registrar), with<Field::registrar>(registrar_));
+  tell_calm(log_, overload_, with<Field::election>(election_), with<Field::part>(Part::registrar),
+            with<Field::registrar>(registrar_));
 }
 
-void Telemetry::on_mirror(const std::string& log, const Error* error) {
+// --- the board -----------------------------------------------------------------------------------
+
+void BoardTelemetry::on_mirror(const std::string& log, const Error* error) {
   if (error != nullptr) {
     metrics_.mirror_failed();
   }
-  const bool failed_before = mirror_failed_.exchange(error != nullptr);
-  if (error != nullptr && !failed_before) {
-    log_.write<Event::mirror_failed>(with<Field::election>(election_),
-                                     with<Field::log>(log_name(log)),
-                                     with<Field::error>(SystemError(ErrorSource::record, *error)));
-  } else if (error == nullptr && failed_before) {
-    log_.write<Event::mirror_resumed>(with<Field::election>(election_),
-                                      with<Field::log>(log_name(log)));
-  }
+  tell<Event::mirror_failed, Event::mirror_resumed>(log_, mirrors_[log], ErrorSource::record, error,
+                                                    with<Field::election>(election_),
+                                                    with<Field::log>(log_name(log)));
 }
 
-void Telemetry::on_live(const Error* error) {
-  const bool failed_before = live_failed_.exchange(error != nullptr);
-  if (error != nullptr && !failed_before) {
-    log_.write<Event::live_failed>(with<Field::election>(election_),
-                                   with<Field::error>(SystemError(ErrorSource::record, *error)));
-  } else if (error == nullptr && failed_before) {
-    log_.write<Event::live_resumed>(with<Field::election>(election_));
-  }
+void BoardTelemetry::on_conflict(const network::Conflict& conflict) {
+  log_.write<Event::mirror_conflict>(with<Field::election>(election_),
+                                     with<Field::log>(log_name(conflict.log)),
+                                     with<Field::conflict>(conflict.kind));
+}
+
+void BoardTelemetry::on_live(const Error* error) {
+  tell<Event::live_failed, Event::live_resumed>(log_, live_, ErrorSource::record, error,
+                                                with<Field::election>(election_));
 }
 
 }  // namespace psephos::server

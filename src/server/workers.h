@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "src/server/batch_queue.h"
@@ -12,13 +13,21 @@ namespace psephos::server {
 
 class Workers {
  public:
-  using Work = std::move_only_function<void()>;  // throws nothing
+  // Work that throws (no memory) is given up, and destroyed: a Respond in it answers 500 then.
+  using Work = std::move_only_function<void()>;
 
-  Workers(std::size_t threads, std::size_t queue) : queue_(queue) {
+  // on_fault is told of each such work, by the thread that did it.
+  Workers(std::size_t threads, std::size_t queue, std::function<void()> on_fault)
+      : on_fault_(std::move(on_fault)), queue_(queue) {
     for (std::size_t i = 0; i < threads; ++i) {
       threads_.emplace_back([this] {
         for (auto work = queue_.pop(1); !work.empty(); work = queue_.pop(1)) {
-          work.front()();
+          try {
+            work.front()();
+          } catch (...) {
+            tell_fault();
+          }
+          work.clear();  // not only when other work comes
         }
       });
     }
@@ -36,6 +45,15 @@ class Workers {
   }
 
  private:
+  void tell_fault() {
+    try {
+      on_fault_();
+    } catch (...) {
+      // No memory for that either.
+    }
+  }
+
+  const std::function<void()> on_fault_;
   BatchQueue<Work> queue_;
   std::vector<std::jthread> threads_;
 };

@@ -9,8 +9,8 @@ void report(psephos::server::Log& log, const psephos::Digest32& code) {
   using psephos::server::Field;
   using psephos::server::with;
 #ifdef PSEPHOS_MISUSE
-  log.write<Event::log_opened>(with<Field::log>(code));
+  log.write<Event::mirror_resumed>(with<Field::log>(code));
 #else
-  log.write<Event::log_opened>(with<Field::log>(psephos::server::LogName::box(code.size())));
+  log.write<Event::mirror_resumed>(with<Field::log>(psephos::server::LogName::box(code.size())));
 #endif
 }

@@ -6,6 +6,7 @@ Exit status 77 (skipped) if there is no nginx or no openssl.
 """
 
 import contextlib
+import email.utils
 import http.client
 import http.server
 import json
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 
 DEADLINE = 30
+WRITTEN = 1_700_000_000  # when tiles on the disk were
 ID = "73dfd67e1fcad1c1253c3da7bd167e16b4f6391821e93272fe7035ca2d2db7e8"
 BASE = f"/v1/elections/{ID}/"
 
@@ -239,6 +241,14 @@ def try_record(check, nginx, upstream, static):
             answer = nginx.ask("GET", BASE + "record/" + path)
             check(b"top secret" not in answer[2], f"{path} stays within the record")
         check.same(nginx.ask("GET", BASE + "record/box/0/tile/0/001")[0], 404, "a tile that is not there")
+        # Nothing tells when a tile was written, which was WRITTEN.
+        check.same([name for name in answers[0][1] if name in ("last-modified", "etag")], [], "no times")
+        for header in ("If-Modified-Since", "If-Unmodified-Since"):
+            seen = {nginx.ask("GET", tile, headers={header: email.utils.formatdate(WRITTEN + d, usegmt=True)})[0] for d in (-1, 0, 1)}
+            check.same(len(seen), 1, f"{header} tells nothing")
+        seen = {nginx.ask("GET", tile, headers={"Range": "bytes=0-1", "If-Range": email.utils.formatdate(WRITTEN + d, usegmt=True)})[0]
+                for d in (-1, 0, 1)}
+        check.same(seen, {200}, "If-Range tells nothing")
     else:
         check.same([answer[1].get("x-cache") for answer in answers], ["MISS", "HIT", "HIT"], "tiles are cached")
         check.same(upstream.count(tile), 1, "tiles are asked for once")
@@ -311,6 +321,7 @@ def main():
                 tile = nginx.folder / "srv" / ID / "box/0/tile/0/000"
                 tile.parent.mkdir(parents=True)
                 tile.write_bytes(b"from the disk")
+                os.utime(tile, (WRITTEN, WRITTEN))
                 (nginx.folder / "srv/secret").write_bytes(b"top secret")
                 nginx.start()
                 try_routes(check, nginx, upstream)

@@ -47,9 +47,11 @@ X509* make_certificate(EVP_PKEY* key, const CertificateWish& wish, X509* issuer,
   X509_gmtime_adj(X509_getm_notBefore(certificate), wish.valid_from);
   X509_gmtime_adj(X509_getm_notAfter(certificate), wish.valid_until);
   X509_set_pubkey(certificate, key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
-                             reinterpret_cast<const unsigned char*>(wish.subject.c_str()), -1, -1,
-                             0);
+  if (!wish.subject.empty()) {
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(wish.subject.c_str()), -1, -1,
+                               0);
+  }
   const bool is_root = issuer == nullptr;
   X509_set_issuer_name(certificate, X509_get_subject_name(is_root ? certificate : issuer));
   add_extension(certificate, is_root ? certificate : issuer, NID_basic_constraints,

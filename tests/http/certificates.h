@@ -28,7 +28,7 @@ struct CertificateFiles {
 };
 
 struct CertificateWish {
-  std::string subject = "server";
+  std::string subject = "server";                    // common name; empty: no name at all
   std::string names = "IP:127.0.0.1,DNS:localhost";  // subjectAltName; empty: none
   long valid_from = -3600;                           // seconds from now
   long valid_until = 3600;

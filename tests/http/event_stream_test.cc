@@ -94,6 +94,28 @@ TEST_F(EventStream, ReplaysWhatWasMissedWithoutGapsOrRepetition) {
   done = true;
 }
 
+// What a listener had missed is sent whatever the limit, and so is what comes while it is sent.
+TEST_F(EventStream, CatchingUpIsNotBeingSlow) {
+  serve({.max_queued_events = 8});
+  for (int i = 0; i < 10; ++i) {
+    hub_->publish("e", "x");
+  }
+  for (std::uint64_t next = 11; next < 111; ++next) {
+    std::jthread publisher([&] {
+      while (hub_->listeners() == 0) {
+      }
+      hub_->publish("e", "x");
+    });
+    RawClient client(serving_->port());
+    client.send(listen_from(0));
+    const std::string mark = "id: " + std::to_string(next) + "\n";
+    ASSERT_TRUE(client.read_until(mark).ends_with(mark)) << next;
+    publisher.join();
+    client.close();
+    ASSERT_TRUE(listeners(0));
+  }
+}
+
 TEST_F(EventStream, OldAndUnknownIdsReplayAllKept) {
   serve();
   for (int i = 0; i < 15; ++i) {

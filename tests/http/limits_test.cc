@@ -1,4 +1,5 @@
 // What a client cannot make the server hold or do.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -65,13 +66,19 @@ TEST(HttpLimits, SilenceIsEnded) {
 }
 
 TEST(HttpLimits, WhoDoesNotReadIsLeft) {
+  constexpr std::size_t kSize = 50'000'000;
+  std::atomic<bool> asked = false;
   Serving serving(
-      [](const Request&, Respond respond) { respond(text_response(std::string(50'000'000, 'x'))); },
+      [&](const Request&, Respond respond) {
+        asked = true;
+        respond(text_response(std::string(kSize, 'x')));
+      },
       {.write_timeout = 200ms});
   RawClient client(serving.port(), 4096);
   client.send(kGet);
-  EXPECT_TRUE(eventually([&] { return serving.server().connections() == 1; }));
+  EXPECT_TRUE(eventually([&] { return asked.load(); }));
   EXPECT_TRUE(eventually([&] { return serving.server().connections() == 0; }));
+  EXPECT_LT(client.read_all().size(), kSize);
 }
 
 TEST(HttpLimits, ConnectionsInAll) {

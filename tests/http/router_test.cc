@@ -97,9 +97,15 @@ TEST(Router, OtherMethodsAreNotAllowed) {
 TEST(Router, LimitsBodies) {
   Router router;
   add_routes(router);
-  EXPECT_EQ(router.max_body("POST", "/v1/elections/ab/ballots"), 77U);
-  EXPECT_EQ(router.max_body("POST", "/v1/elections/ab"), std::nullopt);
-  EXPECT_EQ(router.max_body("POST", "/nowhere"), std::nullopt);
+  const auto max_body = [&](const char* path) {
+    Request head;
+    head.method = "POST";
+    head.path = path;
+    return router.admit(head).value();
+  };
+  EXPECT_EQ(max_body("/v1/elections/ab/ballots"), 77U);
+  EXPECT_EQ(max_body("/v1/elections/ab"), std::nullopt);
+  EXPECT_EQ(max_body("/nowhere"), std::nullopt);
 }
 
 TEST(Router, TellsItsRoutes) {

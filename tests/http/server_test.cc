@@ -170,6 +170,67 @@ TEST(HttpServer, LimitsBodiesPerRoute) {
   EXPECT_EQ(post("/nowhere", 6), 413U);
 }
 
+// A path that does not ask for more gets little, whoever sends it.
+TEST(HttpServer, BodiesAreShortUnlessARouteAsksForMore) {
+  http::Router router;
+  const auto accept = [](const Request&, const http::PathParameters&, Respond respond) {
+    respond(text_response("taken"));
+  };
+  router.add("POST", "/large", accept, 1 << 20U);
+  router.add("POST", "/usual", accept);
+  ServerOptions options;
+  options.listen = {"127.0.0.1:0"};
+  const auto server = HttpServer::create(options, router);
+  ASSERT_TRUE(server.has_value());
+  (*server)->start();
+  const auto post = [&](const std::string& path, std::size_t size) {
+    RawClient client((*server)->port());
+    client.send("POST " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
+                std::to_string(size) + "\r\n\r\n" + std::string(size, 'x'));
+    return status_of(client.read_all());
+  };
+  EXPECT_EQ(post("/usual", 4096), 200U);
+  EXPECT_EQ(post("/usual", 4097), 413U);
+  EXPECT_EQ(post("/nowhere", 4097), 413U);
+  EXPECT_EQ(post("/large", 100'000), 200U);
+}
+
+TEST(HttpServer, AGuardAnswersBeforeTheBodyIsRead) {
+  http::Router router;
+  std::atomic<int> handled = 0;
+  router.add(
+      "POST", "/a",
+      [&](const Request& request, const http::PathParameters&, Respond respond) {
+        ++handled;
+        respond(text_response(std::to_string(request.body.size())));
+      },
+      std::size_t{1} << 30U);
+  router.set_guard([](const Request& head) -> std::optional<Response> {
+    EXPECT_TRUE(head.body.empty());
+    const std::string* key = head.header("Key");
+    return key != nullptr && *key == "good" ? std::nullopt
+                                            : std::optional(text_response("no", 401));
+  });
+  Serving serving(router, {});
+  const auto head = [](const std::string& path, const std::string& key) {
+    return "POST " + path + " HTTP/1.1\r\nHost: x\r\nKey: " + key +
+           "\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n";
+  };
+  // Answered though not a byte of the body comes; on every path.
+  EXPECT_EQ(status_of(serving.exchange(head("/a", "bad"))), 401U);
+  EXPECT_EQ(status_of(serving.exchange(head("/nowhere", "bad"))), 401U);
+  EXPECT_EQ(handled, 0);
+  // Who may is asked for the body.
+  RawClient client(serving.port());
+  client.send(
+      "POST /a HTTP/1.1\r\nHost: x\r\nKey: good\r\nContent-Length: 2\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("ab");
+  EXPECT_TRUE(client.read_answer().ends_with("\r\n2"));
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(HttpServer, LargeAnswers) {
   const std::string text(5'000'000, 'x');
   Serving serving([&](const Request&, Respond respond) { respond(text_response(text)); });

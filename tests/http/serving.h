@@ -41,6 +41,8 @@ class FunctionHandler final : public http::Handler {
   Function function_;
 };
 
+inline constexpr std::size_t kUsualMaxBody = 1 << 20U;
+
 // Answers "METHOD path?query body".
 inline void echo(Request request, Respond respond) {
   std::string text = request.method + " " + request.path + "?" + request.query + " ";
@@ -50,6 +52,9 @@ inline void echo(Request request, Respond respond) {
 
 inline ServerOptions local(ServerOptions options = {}) {
   options.listen = {"127.0.0.1:0"};
+  if (options.max_body == ServerOptions().max_body) {
+    options.max_body = kUsualMaxBody;
+  }
   options.threads = options.threads == 0 ? 2 : options.threads;
   return options;
 }

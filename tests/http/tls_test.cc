@@ -61,7 +61,8 @@ std::string body_of(const Result<HttpResponse>& response) {
 }
 
 void tell_certificate(const Request& request, Respond respond) {
-  respond(text_response("'" + request.client_certificate + "'"));
+  respond(text_response(
+      request.client_certificate.has_value() ? "'" + *request.client_certificate + "'" : "none"));
 }
 
 TEST_F(Tls, VersionThreeOnly) {
@@ -96,10 +97,13 @@ TEST_F(Tls, CertificatesOfClientsAreOptional) {
   ServerOptions options = with(authority_.issue("server"));
   options.client_ca = clients_.file();
   const Serving serving(tell_certificate, options);
-  EXPECT_EQ(body_of(visit(serving, authority_.file())), "''");
+  EXPECT_EQ(body_of(visit(serving, authority_.file())), "none");
   EXPECT_EQ(body_of(visit(serving, authority_.file(),
                           clients_.issue("admin", {.subject = "admin, 1", .names = ""}))),
             "'CN=admin\\, 1'");
+  // One that names its holder in subjectAltName only is a certificate, too.
+  EXPECT_EQ(body_of(visit(serving, authority_.file(), clients_.issue("plain", {.subject = ""}))),
+            "''");
 }
 
 TEST_F(Tls, CertificatesOfClientsAreVerified) {
@@ -120,7 +124,7 @@ TEST_F(Tls, CertificatesOfClientsAreVerified) {
 
 TEST_F(Tls, WithoutAnAuthorityNoClientIsNamed) {
   const Serving serving(tell_certificate, with(authority_.issue("server")));
-  EXPECT_EQ(body_of(visit(serving, authority_.file(), clients_.issue("admin"))), "''");
+  EXPECT_EQ(body_of(visit(serving, authority_.file(), clients_.issue("admin"))), "none");
 }
 
 TEST_F(Tls, CertificatesAreReadAgain) {

@@ -231,6 +231,24 @@ TEST(Mirror, TellsItsProgress) {
   EXPECT_EQ(told.back(), (std::pair<std::uint64_t, std::uint64_t>{all, all}));
 }
 
+TEST(Mirror, IsStoppedBetweenBundles) {
+  World world(record_of(2000));
+  unsigned asked = 0;
+  MirrorOptions options;
+  options.stop = [&] { return ++asked > 3; };
+  const auto report = world.update(options);
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, Errc::environment);
+  EXPECT_FALSE(world.mirror->conflict().has_value());
+  EXPECT_FALSE(world.store.exists("box/0/checkpoint"));
+  const std::size_t fetched = world.server.count("box/0/tile/entries/000");
+  EXPECT_EQ(fetched, 1U);
+  // Another goes on from there.
+  value(world.update());
+  world.expect_equal();
+  EXPECT_EQ(world.server.count("box/0/tile/entries/000"), fetched);
+}
+
 // --- some of the logs
 // -----------------------------------------------------------------------------
 

@@ -11,6 +11,9 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/http/certificates.h"
+#include "tests/protocol/election_fixture.h"
+
 namespace psephos::server {
 namespace {
 
@@ -35,7 +38,6 @@ password_file = "registrar.password"
 constexpr std::string_view kEverything = R"(role = "all"
 [http]
 listen = ["127.0.0.1:8080", "[::1]:0"]
-public_url = "https://vote.example"
 certificate = "tls/cert.pem"
 key = "/etc/psephosd/key.pem"
 threads = 3
@@ -122,7 +124,6 @@ TEST(Config, ReadsEverything) {
   ASSERT_TRUE(config.has_value()) << all_text(config.error());
   EXPECT_EQ(config->role, Role::all);
   EXPECT_EQ(config->http.listen, (std::vector<std::string>{"127.0.0.1:8080", "[::1]:0"}));
-  EXPECT_EQ(config->http.public_url, "https://vote.example");
   EXPECT_EQ(config->http.certificate, "/etc/psephosd/tls/cert.pem");
   EXPECT_EQ(config->http.key, "/etc/psephosd/key.pem");
   EXPECT_EQ(config->http.threads, 3U);
@@ -168,6 +169,16 @@ TEST(Config, ReadsEverything) {
   EXPECT_EQ(election.live.step, 25U);
   EXPECT_EQ(election.live.interval, 10s);
   EXPECT_EQ(election.live.districts.at("North"), (std::vector<std::string>{"a", "b"}));
+}
+
+// "record.turnout" stands beside "record/", not in it; and the two are one record.
+TEST(Config, PathsEndInAName) {
+  for (const char* written : {"record/", "record/.", "./record//"}) {
+    const auto config =
+        parse(with(std::string(kElection), "\"record\"", '"' + std::string(written) + '"'));
+    ASSERT_TRUE(config.has_value()) << all_text(config.error());
+    EXPECT_EQ(config->elections[0].record, "/etc/psephosd/record");
+  }
 }
 
 TEST(Config, HasDefaults) {
@@ -242,13 +253,13 @@ struct BadConfig {
 TEST(Config, SaysWhatIsWrong) {
   const std::vector<BadConfig> cases{
       // Syntax: the parser stops there.
-      {"threads = 3", "threads = ", {"server.toml:7:"}},
-      {"threads = 3", "threads = 3\nthreads = 4", {"server.toml:8:"}},
+      {"threads = 3", "threads = ", {"server.toml:6:"}},
+      {"threads = 3", "threads = 3\nthreads = 4", {"server.toml:7:"}},
       {"[log]", "[http]", {"server.toml:"}},
       // Names.
       {"threads = 3",
        "thread = 3",
-       {"/etc/psephosd/server.toml:7:1: http.thread: no such key; do you mean threads?"}},
+       {"/etc/psephosd/server.toml:6:1: http.thread: no such key; do you mean threads?"}},
       {"[http]", "[https]", {"server.toml:2:2: https: no such key; do you mean http?"}},
       {"role = \"all\"", "rolle = \"all\"", {"server.toml:1:1: rolle", "do you mean role?"}},
       {"[[election]]",
@@ -265,7 +276,7 @@ TEST(Config, SaysWhatIsWrong) {
       // Types.
       {"threads = 3",
        "threads = \"3\"",
-       {"server.toml:7:11: http.threads: must be a whole number, is a text"}},
+       {"server.toml:6:11: http.threads: must be a whole number, is a text"}},
       {"threads = 3", "threads = 3.5", {"must be a whole number, is a number with a point"}},
       {"rate_per_second = 2.5", "rate_per_second = true", {"must be a number, is true or false"}},
       {"codes = false",
@@ -305,9 +316,9 @@ TEST(Config, SaysWhatIsWrong) {
       {"10.0.0.0/8", "10.0.0.0/33", {"trusted_proxies[0]", "is no address or network"}},
       {"10.0.0.0/8", "10.0.0.0/", {"is no address or network"}},
       {"10.0.0.0/8", "proxy", {"is no address or network"}},
-      {"\"https://vote.example\"", "\"vote.example\"", {"http.public_url", "is no URL"}},
-      {"\"https://vote.example\"", "\"https://\"", {"is no URL"}},
-      {"\"https://vote.example\"", "\"https://a b\"", {"is no URL"}},
+      {"\"http://10.0.0.2:8080/record/\"", "\"10.0.0.2\"", {"mirrors[0].url", "is no URL"}},
+      {"\"http://10.0.0.2:8080/record/\"", "\"https://\"", {"is no URL"}},
+      {"\"http://10.0.0.2:8080/record/\"", "\"https://a b\"", {"is no URL"}},
       {"\"https://id.example/realm\"",
        "\"http://id.example\"",
        {"election[0].registrar[0].oidc.issuer", "not encrypted"}},
@@ -333,7 +344,7 @@ TEST(Config, SaysWhatIsWrong) {
        {"admin.client_ca: needs certificate", "admin.listen", "reached from outside"},
        2},
       {"batch = 50", "batch = 101", {"work.batch: 101 is more than work.queue, 100"}},
-      {"record = \"../record\"\n", "", {"server.toml:31:1: election[0].record: is missing"}},
+      {"record = \"../record\"\n", "", {"server.toml:30:1: election[0].record: is missing"}},
       {"password_file = \"box.password\"\n", "", {"election[0].box.password_file: is missing"}},
       {"index = 1\n", "", {"election[0].registrar[0].index: is missing"}},
       {"issuer = \"https://id.example/realm\"\n", "", {"oidc.issuer: is missing"}},
@@ -350,6 +361,10 @@ TEST(Config, SaysWhatIsWrong) {
        "store = \"./box.db\"",
        {"election[0].registrar[0].store: /etc/psephosd/box.db is also election[0].box.store"}},
       {"key = \"registrar.key\"", "key = \"box.key\"", {"is also election[0].box.key"}},
+      {"[election.board]",
+       "[[election.registrar]]\nindex = 1\nstore = \"s\"\nkey = \"k\"\npassword_file = \"p\"\n"
+       "[election.board]",
+       {"election[0].registrar[1].index: registrar 1 has a section already"}},
   };
   for (const BadConfig& bad : cases) {
     SCOPED_TRACE(bad.replacement);
@@ -452,11 +467,11 @@ class ConfigFiles : public testing::Test {
     write("server.toml", kElection);
     for (const char* secret :
          {"token", "box.key", "box.password", "registrar.key", "registrar.password"}) {
-      write(secret, "secret");
+      write(secret, "a secret, long enough\n");
       std::filesystem::permissions(root_ / secret, std::filesystem::perms::owner_read);
     }
     std::filesystem::create_directories(root_ / "record" / "main");
-    write("record/manifest.json", "{}");
+    write("record/manifest.json", test::manifest_json({.shards = 3, .registrars = 2}));
     write("record/main/checkpoint", "checkpoint");
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
@@ -491,7 +506,7 @@ TEST_F(ConfigFiles, AreThere) {
   std::filesystem::remove_all(root_ / "record");
   std::filesystem::remove(root_ / "box.key");
   write("box.key", "");
-  write("token", "t");
+  write("token", "a secret, long enough\n");
   std::filesystem::permissions(root_ / "token", std::filesystem::perms::owner_read);
   std::filesystem::permissions(root_ / "box.key", std::filesystem::perms::owner_read);
   expect({"election[0].record: " + (root_ / "record").string() + ": is no directory",
@@ -513,6 +528,85 @@ TEST_F(ConfigFiles, HavePlaces) {
                            "key = \"k\"\n");
   expect({"election[0].box.store: " + (root_ / "nowhere").string() + ": cannot be written in",
           "log.file: ", "http.certificate: ", "http.key: "});
+}
+
+TEST_F(ConfigFiles, HaveAManifest) {
+  write("record/manifest.json", "{}");
+  expect({"election[0].record: " + (root_ / "record" / "manifest.json").string() + ": "});
+}
+
+// What the election does not have is named before anything is opened.
+TEST_F(ConfigFiles, FitTheElection) {
+  std::string text = with(std::string(kElection), "password_file = \"box.password\"",
+                          "password_file = \"box.password\"\nshards = [0, 2, 3]");
+  text = with(text, "index = 0", "index = 2");
+  text +=
+      "[election.board]\nmirrors = [{ logs = [\"main\", \"box/2\", \"box/3\", \"roll/1\", "
+      "\"roll/2\"], url = \"http://127.0.0.1/\" }]\n"
+      "[election.live.districts]\n\"North\" = [\"both\", \"nowhere\"]\n";
+  write("server.toml", text);
+  expect({"election[0].box.shards: there is no shard 3: the election has 3 shards",
+          "election[0].registrar[0].index: there is no registrar 2: the election has 2 registrars",
+          "election[0].board.mirrors: the election has no log \"box/3\"",
+          "election[0].board.mirrors: the election has no log \"roll/2\"",
+          "election[0].live.districts.North: the election has no ballot style \"nowhere\""});
+}
+
+TEST_F(ConfigFiles, TokensAreLong) {
+  write("short", "fifteen letters\n");
+  std::filesystem::permissions(root_ / "short", std::filesystem::perms::owner_read);
+  write("server.toml", with(std::string(kElection), "\"token\"", "\"short\""));
+  expect({"admin.token_file: " + (root_ / "short").string() + ": the token has fewer than 16"});
+}
+
+TEST_F(ConfigFiles, CertificatesFitTheirKeys) {
+  const test::Folder folder;
+  const test::Authority authority(folder, "authority");
+  const test::CertificateFiles one = authority.issue("one");
+  const test::CertificateFiles other = authority.issue("other");
+  for (const auto& files : {one, other}) {
+    std::filesystem::permissions(files.key, std::filesystem::perms::owner_read);
+  }
+  const auto with_tls = [&](const std::string& key) {
+    const std::string pair = "certificate = \"" + one.certificate + "\"\nkey = \"" + key + "\"\n";
+    write("server.toml", with(std::string(kElection), "[admin]\n",
+                              "[http]\n" + pair + "[admin]\n" + pair + "client_ca = \"" +
+                                  authority.file() + "\"\n"));
+  };
+  with_tls(one.key);
+  expect({});
+  with_tls(other.key);
+  expect({"http.certificate: " + other.key + ": cannot read the key of the certificate",
+          "admin.certificate: " + other.key + ": cannot read the key of the certificate"});
+}
+
+TEST_F(ConfigFiles, TheRecordIsWritten) {
+  if (::geteuid() == 0) {
+    GTEST_SKIP() << "root may write anywhere";
+  }
+  using std::filesystem::perms;
+  for (const char* place : {"record", "record/main"}) {
+    std::filesystem::permissions(root_ / place, perms::owner_read | perms::owner_exec);
+    expect({"election[0].record: " + (root_ / place).string() + ": cannot be written in"});
+    std::filesystem::permissions(root_ / place, perms::owner_all);
+  }
+}
+
+// One run names what is wrong with the text and what is wrong with the files.
+TEST_F(ConfigFiles, AllProblemsAreNamedAtOnce) {
+  write("server.toml", with(std::string(kElection), "index = 0", "index = 7\ncolour = 1"));
+  std::filesystem::remove(root_ / "box.key");
+  const auto config = load_config(root_ / "server.toml", {}, std::nullopt);
+  ASSERT_FALSE(config.has_value());
+  const std::string text = all_text(config.error());
+  EXPECT_EQ(config.error().size(), 3U) << text;
+  for (const char* word :
+       {"registrar[0].colour: no such key", "there is no registrar 7", "box.key: No such file"}) {
+    EXPECT_NE(text.find(word), std::string::npos) << word << "\nnot in\n" << text;
+  }
+  EXPECT_EQ(read_config(root_ / "server.toml", {}, std::nullopt).error().size(), 1U);
+  write("server.toml", "[http\n");
+  EXPECT_EQ(load_config(root_ / "server.toml", {}, std::nullopt).error().size(), 1U);
 }
 
 TEST_F(ConfigFiles, CannotBeReadAtAll) {

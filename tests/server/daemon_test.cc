@@ -321,6 +321,28 @@ TEST_F(DaemonTest, IsDestroyedWithoutBeingStopped) {
   EXPECT_EQ(get("/healthz").status, 200U);
 }
 
+// A roll may have a gigabyte; nobody sends one before access was decided.
+TEST_F(DaemonTest, BodiesForAdministratorsAreReadFromAdministrators) {
+  test::RawClient stranger(daemon_->admin_port());
+  ASSERT_TRUE(stranger.send("POST " + election("/registrars/0/roll") +
+                            " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"));
+  EXPECT_EQ(test::status_of(stranger.read_all()), 401U);
+  EXPECT_TRUE(stranger.closed());
+}
+
+TEST_F(DaemonTest, PathsThatAskForNoBodyGetLittle) {
+  HttpRequest request;
+  request.method = "POST";
+  request.body.resize(100'000);
+  for (const char* path : {"/", "/healthz", "/nowhere"}) {
+    EXPECT_EQ(value(client_->send(url(path), request, kMaxBody)).status, 413U) << path;
+  }
+  request.body.resize(65'535);
+  EXPECT_EQ(post_ballot(request.body).status, 422U);
+  request.body.resize(65'536);
+  EXPECT_EQ(post_ballot(request.body).status, 413U);
+}
+
 TEST_F(DaemonTest, RefusesASecondServerOnTheSameStores) {
   const auto second = Daemon::create(config(), {}, *log_);
   ASSERT_FALSE(second.has_value());

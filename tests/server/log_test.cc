@@ -61,8 +61,8 @@ class ServerLog : public testing::Test {
 };
 
 TEST_F(ServerLog, ALineIsOneObject) {
-  open()->write<Event::log_opened>(with<Field::election>(1), with<Field::log>(LogName::box(3)),
-                                   with<Field::entries>(12'000), with<Field::seconds>(1500ms));
+  open()->write<Event::mirror_conflict>(with<Field::election>(1), with<Field::log>(LogName::box(3)),
+                                        with<Field::conflict>(network::Conflict::Kind::forked));
   const auto lines = lines_of(file());
   ASSERT_EQ(lines.size(), 1U);
   json line = json::parse(lines[0]);
@@ -71,8 +71,8 @@ TEST_F(ServerLog, ALineIsOneObject) {
   EXPECT_EQ(time.substr(0, 2), "20");
   EXPECT_EQ(time.back(), 'Z');
   line.erase("time");
-  EXPECT_EQ(line, json::parse(R"({"level": "info", "event": "log_opened", "election": 1,
-                                  "log": "box/3", "entries": 12000, "seconds": 1.5})"));
+  EXPECT_EQ(line, json::parse(R"({"level": "error", "event": "mirror_conflict", "election": 1,
+                                  "log": "box/3", "conflict": "forked"})"));
 }
 
 TEST_F(ServerLog, WordsAreThoseOfTheLists) {
@@ -85,8 +85,9 @@ TEST_F(ServerLog, WordsAreThoseOfTheLists) {
   log->write<Event::internal_error>(with<Field::part>(Part::box));
   log->write<Event::listening>(with<Field::listener>(Listener::admin));
   log->write<Event::admin_not_allowed>();
+  log->write<Event::overload_over>(with<Field::seconds>(1500ms), with<Field::shed>(12'000));
   const auto lines = lines_of(file());
-  ASSERT_EQ(lines.size(), 7U);
+  ASSERT_EQ(lines.size(), 8U);
   const auto value = [&](std::size_t i, const char* field) { return json::parse(lines[i])[field]; };
   EXPECT_EQ(value(0, "role"), "registrar");
   EXPECT_TRUE(value(0, "version").is_string());
@@ -98,6 +99,8 @@ TEST_F(ServerLog, WordsAreThoseOfTheLists) {
   EXPECT_EQ(value(4, "level"), "error");
   EXPECT_EQ(value(5, "listener"), "admin");
   EXPECT_EQ(value(6, "event"), "admin_not_allowed");
+  EXPECT_EQ(value(7, "seconds"), 1.5);
+  EXPECT_EQ(value(7, "shed"), 12'000);
 }
 
 TEST_F(ServerLog, TheListsAreWhole) {

@@ -70,6 +70,7 @@ def live(phase, history, **more):
             checkpoint("roll/0", 9001, ["witness.example/north"]),
         ],
         "result": False,
+        "conflicts": [],
         **more,
     }
 
@@ -459,6 +460,11 @@ def voting(check, browser, page, folder):
         check.same(table(browser, "logs")[1][3], "late.example", "event: witness")
         canned.send("checkpoint", checkpoint("roll/1", 5))
         check(browser.wait("document.getElementById('logs').rows.length === 4"), "event: another log")
+        check(not browser.script("document.getElementById('conflicts').checkVisibility()"), "no conflicts")
+        for log in ("box/0", "roll/0", "box/0"):
+            canned.send("conflict", {"log": log})
+        check(browser.wait("document.getElementById('conflicts').checkVisibility()"
+                           " && document.getElementById('conflicts').textContent.includes('key of box/0, roll/0.')"), "event: conflict")
         canned.send("state", {"phase": "voting", "stopped": True})
         check(browser.wait("document.getElementById('phase').textContent === 'Voting is paused'"), "event: paused")
         canned.send("state", {"phase": "closed", "stopped": True})

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,9 @@ struct MirrorOptions {
   protocol::Progress progress;  // entries copied by this update; in all: as far as known
   // How often a checkpoint is fetched again because the server has gone on meanwhile.
   unsigned max_refetches = 16;
+  // Asked between two bundles: true ends the update, with Errc::environment. What was fetched is
+  // not fetched again by a later one.
+  std::function<bool()> stop;
 };
 
 class Mirror {
