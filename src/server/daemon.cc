@@ -129,14 +129,7 @@ Result<void> Daemon::open(std::size_t number, const ElectionConfig& config) {
         PSEPHOS_TRY(auto provider,
                     sign_in::Provider::create(*client, {.issuer = part.oidc->issuer}));
         clients_.push_back(std::move(client));
-        sign_in::TokenRules rules =
-            sign_in::bearer_rules(part.oidc->issuer, {.client_id = part.oidc->client_id,
-                                                      .scope = part.oidc->scope,
-                                                      .resource = part.oidc->resource});
-        rules.audience = part.oidc->audience;
-        rules.voter_claim = part.oidc->claim;
-        rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(part.oidc->leeway);
-        sign_in = {.provider = std::move(provider), .rules = std::move(rules)};
+        sign_in = {.provider = std::move(provider), .rules = token_rules(*part.oidc)};
       }
       const std::size_t threads = config_.work.threads != 0 ? config_.work.threads : cores();
       PSEPHOS_TRY(auto service,
