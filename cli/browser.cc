@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "psephos/network/loopback.h"
 #include "psephos/sign_in/authorization.h"
@@ -40,29 +41,49 @@ void open_in_browser(std::string url) {
         ::posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0));
   }
   pid_t child = 0;
-  static_cast<void>(
-      ::posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments.data(), environ));
+  static_cast<void>(::posix_spawnp(&child, program.c_str(), &actions, nullptr, arguments.data(),
+                                   without_secrets(environ).data()));
   static_cast<void>(::posix_spawn_file_actions_destroy(&actions));
 }
 
 }  // namespace
 
+std::vector<char*> without_secrets(char* const* environment) {
+  std::vector<char*> kept;
+  for (; *environment != nullptr; ++environment) {
+    if (!std::string_view(*environment).starts_with("PSEPHOS_")) {
+      kept.push_back(*environment);
+    }
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
 Result<SecretBuffer> sign_in_with_browser(network::HttpClient& client,
-                                          const SignIn::Provider& provider, bool open_browser,
-                                          Random& random) {
+                                          const SignIn::Provider& provider,
+                                          const BrowserSignIn& how, Random& random) {
   PSEPHOS_TRY(const auto issuer, sign_in::Provider::create(client, {.issuer = provider.issuer}));
   PSEPHOS_TRY(const sign_in::ProviderMetadata metadata, issuer->metadata());
+  if (how.mixups == Mixups::possible && !metadata.names_issuer) {
+    return fail(Errc::rejected, printable(provider.issuer) +
+                                    ": its redirects do not say whose they are (RFC 9207), as they "
+                                    "must where registrars have different identity providers");
+  }
   PSEPHOS_TRY(network::LoopbackListener listener, network::LoopbackListener::open());
   PSEPHOS_TRY(const auto authorization,
               sign_in::Authorization::begin(
                   metadata, provider.client,
-                  "http://127.0.0.1:" + std::to_string(listener.port()) + kRedirectPath, random));
+                  "http://127.0.0.1:" + std::to_string(listener.port()) + kRedirectPath, how.nonce,
+                  random));
   complain("Sign in at " + printable(provider.issuer) + ":\n\n  " + authorization.url() + "\n\n");
-  if (open_browser && has_screen()) {
+  if (how.open_browser && has_screen()) {
     open_in_browser(authorization.url());
   }
-  PSEPHOS_TRY(const std::string query,
-              listener.wait(kRedirectPath, std::chrono::steady_clock::now() + kTimeToSignIn));
+  PSEPHOS_TRY(
+      const std::string query,
+      listener.wait(
+          kRedirectPath, [&](std::string_view query) { return authorization.is_answer(query); },
+          std::chrono::steady_clock::now() + kTimeToSignIn));
   return authorization.finish(
       query, *issuer, client,
       std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));

@@ -13,8 +13,8 @@ namespace psephos::cli {
 
 struct MirrorSource {
   std::string url;
-  std::string election;             // hex; empty: whichever is there
-  std::string ca_file;              // empty: the system's authorities
+  std::string election;           // hex; empty: whichever is there
+  std::string ca_file;            // empty: the system's authorities
   std::vector<std::string> logs;  // empty: the whole record
 };
 // Adds --election and --ca; returns them.

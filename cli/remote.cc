@@ -43,10 +43,6 @@ bool is_unwell(unsigned status) { return status == kTooManyRequests || status >=
 
 Errc family(unsigned status) { return is_unwell(status) ? Errc::environment : Errc::rejected; }
 
-bool is_this_machine(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 }  // namespace
 
 std::string election_path(const Digest32& election) { return "v1/elections/" + hex(election); }
@@ -81,7 +77,7 @@ Result<Server> Server::create(network::HttpClient& client, std::string url, Pati
 
 Result<void> Server::keep_private(std::string_view what) const {
   PSEPHOS_TRY(const network::Url url, network::Url::parse(url_));
-  if (url.secure || is_this_machine(url.host)) {
+  if (url.secure || network::is_this_machine(url.host)) {
     return {};
   }
   return fail(Errc::misuse, url_ + ": " + std::string(what) +
@@ -172,6 +168,8 @@ Result<std::optional<Json>> Server::state(const Digest32& election) const {
 }
 
 Result<SignIn> Server::sign_in(const Digest32& election, std::uint32_t registrar) const {
+  // Whoever can change this answer chooses where the voter signs in.
+  PSEPHOS_CHECK_OK(keep_private("how a voter proves who they are"));
   const std::string path = election_path(election) + "/registrars/" + std::to_string(registrar);
   PSEPHOS_TRY(const HttpResponse response, get(path));
   PSEPHOS_TRY(const Json json, object(path, response));

@@ -58,18 +58,97 @@ Result<OpenWallet> join_wallet(Context& context, const VoterOptions& options,
   return OpenWallet{.lock = std::nullopt, .wallet = std::move(wallet)};
 }
 
-// One code is for all registrars; else there is one for each, in their order.
-Result<std::string> code_for(const VoterOptions& options, const Manifest& manifest,
-                             std::uint32_t registrar) {
-  if (options.codes.size() == 1) {
-    return options.codes.front();
+namespace {
+
+constexpr std::size_t kMaxCodeFileBytes = std::size_t{64} << 10;
+
+// The lines of a file, or the words of the command line.
+Result<std::vector<SecretBuffer>> codes_given(const VoterOptions& options) {
+  std::vector<SecretBuffer> codes;
+  for (const std::string& code : options.codes) {
+    codes.emplace_back(as_bytes(code));
   }
-  if (options.codes.size() != manifest.num_registrars()) {
-    return fail(Errc::misuse, "--code: " + std::to_string(options.codes.size()) + " codes for " +
-                                  std::to_string(manifest.num_registrars()) +
-                                  " registrars; give one for each, in their order, or one alone");
+  if (options.code_file.empty()) {
+    return codes;
   }
-  return options.codes[registrar];
+  PSEPHOS_TRY(Bytes content, runtime::read_file(options.code_file, kMaxCodeFileBytes));
+  std::string_view rest = as_text(content);
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.ends_with('\r')) {
+      line.remove_suffix(1);
+    }
+    if (!line.empty()) {
+      codes.emplace_back(as_bytes(line));
+    }
+  }
+  wipe(content);
+  if (codes.empty()) {
+    return fail(Errc::malformed, options.code_file + ": holds no code");
+  }
+  return codes;
+}
+
+// The N of "N=CODE"; nothing if this is a code alone.
+std::optional<std::string_view> number_before(std::string_view text) {
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  return digits != 0 && digits != std::string_view::npos && text[digits] == '='
+             ? std::optional(text.substr(0, digits))
+             : std::nullopt;
+}
+
+}  // namespace
+
+bool gives_codes(const VoterOptions& options) {
+  return !options.codes.empty() || !options.code_file.empty();
+}
+
+Result<Codes> read_codes(const VoterOptions& options, const Manifest& manifest) {
+  const std::string where = options.code_file.empty() ? "--code" : options.code_file;
+  PSEPHOS_TRY(const auto given, codes_given(options));
+  const std::uint32_t registrars = manifest.num_registrars();
+  const std::string last = std::to_string(registrars - 1);
+  const bool numbered = std::ranges::any_of(given, [](const SecretBuffer& text) {
+    return number_before(as_text(text.expose_secret())).has_value();
+  });
+  if (!numbered && !given.empty() && given.size() != registrars) {
+    return fail(Errc::misuse, where + ": " + std::to_string(given.size()) + " codes for " +
+                                  std::to_string(registrars) +
+                                  " registrars; give one for each, in their order, or N=CODE, "
+                                  "with N from 0 to " +
+                                  last);
+  }
+  Codes codes;
+  for (std::uint32_t i = 0; i < given.size(); ++i) {
+    const std::string_view text = as_text(given[i].expose_secret());
+    std::uint32_t registrar = i;
+    std::string_view code = text;
+    if (numbered) {
+      const auto number = number_before(text);
+      registrar = 0;
+      while (registrar < registrars && std::to_string(registrar) != number) {
+        ++registrar;
+      }
+      if (registrar == registrars) {
+        return fail(Errc::misuse, where + ": write N=CODE for each, with N from 0 to " + last);
+      }
+      code.remove_prefix(number->size() + 1);
+    }
+    for (const auto& [other, same] : codes) {
+      if (ct_equal(same.expose_secret(), as_bytes(code))) {
+        return fail(Errc::misuse, where + ": registrars " + std::to_string(other) + " and " +
+                                      std::to_string(registrar) +
+                                      " would get the same code, and either could enrol with it "
+                                      "at the other in the voter's place");
+      }
+    }
+    if (!codes.emplace(registrar, SecretBuffer(as_bytes(code))).second) {
+      return fail(Errc::misuse,
+                  where + ": registrar " + std::to_string(registrar) + " has two codes");
+    }
+  }
+  return codes;
 }
 
 Result<std::shared_ptr<const Election>> load_open_election(const Context& context,
@@ -104,12 +183,17 @@ Result<int> enrol(Context& context, const Options& options) {
   if (missing.empty()) {
     return fail(Errc::misuse, options.wallet + ": every registrar has signed already");
   }
+  PSEPHOS_TRY(const Codes codes, read_codes(options, manifest));
   std::vector<NewFile> requests;
   std::vector<fs::path> outputs = {};
   for (const std::uint32_t registrar : missing) {
-    PSEPHOS_TRY(std::string code, code_for(options, manifest, registrar));
-    PSEPHOS_TRY(const auto request, wallet.request(*election, registrar, options.voter,
-                                                   std::move(code), context.random));
+    const auto code = codes.find(registrar);
+    if (code == codes.end()) {
+      return fail(Errc::misuse, registrar_name(manifest, registrar) + ": no code is given for it");
+    }
+    PSEPHOS_TRY(const auto request,
+                wallet.request(*election, registrar, options.voter,
+                               std::string(as_text(code->second.expose_secret())), context.random));
     // A request holds the voter's code: nobody else's business.
     requests.push_back({fs::path(options.out) / request_name(registrar), request.encode(),
                         runtime::FileMode::owner_only});
@@ -375,9 +459,8 @@ void add_voter(CLI::App& app, Context& context) {
       *group, "enrol", "Make a wallet, and have every registrar sign its credential",
       "With --server: copies manifest and main log into RECORD, then asks every registrar that has "
       "not\n"
-      "signed yet, with the one-time code, or after a sign-in in the browser at the identity "
-      "provider\n"
-      "that the registrar names. Stopped anywhere, run it again.\n"
+      "signed yet, with its one-time code, or else after a sign-in in the browser at the identity\n"
+      "provider that it names: one for each registrar. Stopped anywhere, run it again.\n"
       "With --out: writes DIR/request-R.request for each registrar that has not signed yet; send "
       "each\n"
       "to its registrar, which answers with a response (`voter receive`). Run again, it writes "
@@ -386,7 +469,7 @@ void add_voter(CLI::App& app, Context& context) {
       "Examples: psephos voter enrol record --server https://vote.example --wallet my.wallet\n"
       "          psephos voter enrol record --server https://vote.example --wallet my.wallet "
       "--style north\n"
-      "          --voter 1017 --code k7m2-p9xd-34vt-q8rz\n"
+      "          --voter 1017 --code-file my.codes\n"
       "          psephos voter enrol record --wallet my.wallet --style north --voter 1017\n"
       "          --code k7m2-p9xd-34vt-q8rz --out requests",
       *options);
@@ -398,9 +481,14 @@ void add_voter(CLI::App& app, Context& context) {
   join->add_option("--voter", options->voter,
                    "voter id, from the notification; not needed for a sign-in")
       ->type_name("ID");
-  join->add_option("--code", options->codes,
-                   "one-time code; several registrars' codes in their order")
-      ->type_name("CODE");
+  CLI::Option* codes = join->add_option("--code", options->codes,
+                                        "one-time codes of all registrars, in their order, or "
+                                        "N=CODE for registrar N\n(from 0); each has its own. "
+                                        "Others on this machine may see them: rather\n--code-file")
+                           ->type_name("CODE");
+  join->add_option("--code-file", options->code_file, "file with the codes, one a line")
+      ->excludes(codes)
+      ->type_name("FILE");
   join->add_option("--out", options->out, "directory for the requests")->type_name("DIR");
   CLI::Option* server = add_server(*join, *options);
   join->add_option("--registrar-url", options->registrar_urls,
@@ -410,10 +498,10 @@ void add_voter(CLI::App& app, Context& context) {
   join->add_flag("--no-browser", options->no_browser, "only print where to sign in")->needs(server);
   bind(*join, context, [options, &context]() -> Result<int> {
     PSEPHOS_TRY(const bool online, is_online(*options));
-    if (options->voter.empty() && !(online && options->codes.empty())) {
+    if (options->voter.empty() && !(online && !gives_codes(*options))) {
       return fail(Errc::misuse, "--voter is needed, with a code");
     }
-    if (!online && options->codes.empty()) {
+    if (!online && !gives_codes(*options)) {
       return fail(Errc::misuse, "--code is needed without --server");
     }
     return online ? enrol_online(context, *options) : enrol(context, *options);

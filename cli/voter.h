@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "psephos/protocol/opening.h"
 #include "psephos/protocol/wallet.h"
+#include "psephos/secret.h"
 
 #include "cli/common.h"
 
@@ -19,7 +21,8 @@ struct VoterOptions {
   std::string wallet;
   std::string style;
   std::string voter;
-  std::vector<std::string> codes;
+  std::vector<std::string> codes;  // one for each registrar, or N=CODE
+  std::string code_file;
   std::string code;
   std::string out;
   std::vector<std::string> responses;
@@ -52,10 +55,12 @@ struct OpenWallet {
 // save writes the wallet, which stays locked.
 [[nodiscard]] Result<void> save(Context& context, const VoterOptions& options, OpenWallet& opened);
 
-// One code is for all registrars; else there is one for each, in their order.
-[[nodiscard]] Result<std::string> code_for(const VoterOptions& options,
-                                           const protocol::Manifest& manifest,
-                                           std::uint32_t registrar);
+// The one-time codes given, by registrar; empty if none were. No two registrars get one code: who
+// has a voter's code can enrol in their place.
+using Codes = std::map<std::uint32_t, SecretBuffer>;
+[[nodiscard]] bool gives_codes(const VoterOptions& options);
+[[nodiscard]] Result<Codes> read_codes(const VoterOptions& options,
+                                       const protocol::Manifest& manifest);
 
 // The election for a vote, which a box takes while the polls are open. What waits in the wallet, or
 // behind a server, may be made before: the copy of the record does not know of today.

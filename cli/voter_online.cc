@@ -5,12 +5,12 @@
 #include <map>
 #include <optional>
 #include <span>
-#include <tuple>
 #include <utility>
 
 #include "psephos/network/http_client.h"
 #include "psephos/network/http_record.h"
 #include "psephos/protocol/ballot.h"
+#include "psephos/secret.h"
 
 #include "cli/browser.h"
 #include "cli/json.h"
@@ -130,56 +130,105 @@ Result<std::map<std::uint32_t, std::string>> registrar_urls(const VoterOptions& 
   return urls;
 }
 
-// Registrars that trust one provider get one sign-in's token.
-class Bearers {
- public:
-  Bearers(network::HttpClient& client, Random& random, bool open_browser)
-      : client_(&client), random_(&random), open_browser_(open_browser) {}
-
-  Result<const SecretBuffer*> of(const SignIn::Provider& provider) {
-    const Key key(provider.issuer, provider.client.client_id, provider.client.scope,
-                  provider.client.resource);
-    auto found = bearers_.find(key);
-    if (found == bearers_.end()) {
-      PSEPHOS_TRY(SecretBuffer bearer,
-                  sign_in_with_browser(*client_, provider, open_browser_, *random_));
-      found = bearers_.emplace(key, std::move(bearer)).first;
-    }
-    return &found->second;
-  }
-
- private:
-  using Key = std::tuple<std::string, std::string, std::string, std::string>;
-  network::HttpClient* client_;
-  Random* random_;
-  bool open_browser_;
-  std::map<Key, SecretBuffer> bearers_;
+// How one registrar is asked: with a code, else after a sign-in.
+struct Desk {
+  std::uint32_t registrar = 0;
+  std::string name;
+  Server server;
+  const SecretBuffer* code = nullptr;
+  std::optional<SignIn::Provider> provider;  // that it names; there is one if there is no code
+  [[nodiscard]] bool wants_token() const { return code == nullptr; }
 };
 
-// ask has one registrar sign.
-Result<void> ask(Context& context, const VoterOptions& options, const Server& server,
-                 const Election& election, std::uint32_t registrar, Bearers& bearers,
-                 Wallet& wallet) {
-  PSEPHOS_TRY(const SignIn wanted, server.sign_in(election.id(), registrar));
-  std::string code;
-  const SecretBuffer* bearer = nullptr;
-  if (!options.codes.empty()) {
+Result<Desk> visit(network::HttpClient& client, const std::string& url, const Election& election,
+                   std::uint32_t registrar, const Codes& codes) {
+  PSEPHOS_TRY(Server server, Server::create(client, url, {}));
+  PSEPHOS_TRY(SignIn wanted, server.sign_in(election.id(), registrar));
+  Desk desk{.registrar = registrar,
+            .name = registrar_name(election.manifest(), registrar),
+            .server = std::move(server),
+            .code = nullptr,
+            .provider = std::move(wanted.provider)};
+  if (const auto code = codes.find(registrar); code != codes.end()) {
     if (!wanted.codes) {
-      return fail(Errc::misuse, "takes no codes; leave --code out, to sign in");
+      return fail(Errc::misuse, "takes no codes; leave its code out, to sign in");
     }
-    PSEPHOS_TRY(code, code_for(options, election.manifest(), registrar));
-  } else if (wanted.provider.has_value()) {
-    PSEPHOS_TRY(bearer, bearers.of(*wanted.provider));
-  } else {
+    desk.code = &code->second;
+  } else if (!desk.provider.has_value()) {
     return fail(Errc::misuse, wanted.codes ? "wants a one-time code: give it with --code"
                                            : "says of no way to enrol");
   }
-  PSEPHOS_TRY(const auto request,
-              wallet.request(election, registrar, options.voter, std::move(code), context.random));
-  PSEPHOS_TRY(const Bytes answer, server.enrol(election.id(), registrar, request.encode(), bearer));
+  return desk;
+}
+
+// What one registrar gets must be of no use at another, even where that one is given a code: each
+// says itself where to sign in and for what, and a dishonest one could name what is another's. ID
+// tokens are bound to the request; access tokens are told apart by their resource.
+Result<void> check_apart(std::span<const Desk> desks) {
+  for (const Desk& desk : desks) {
+    for (const Desk& other : desks) {
+      if (&desk == &other || !desk.wants_token() || !other.provider.has_value()) {
+        continue;
+      }
+      const std::string& resource = desk.provider->client.resource;
+      if (!resource.empty() && resource == other.provider->client.resource) {
+        return fail(Errc::rejected, desk.name + " and " + other.name +
+                                        " ask for a token for the same resource, " +
+                                        printable(resource) +
+                                        ": either could enrol with it at the other in the voter's "
+                                        "place. Nothing was sent; tell who runs the election");
+      }
+    }
+  }
+  return {};
+}
+
+// With several providers, one of them could pass the voter on to another and be handed the code
+// that this one gives (RFC 9207): their redirects must say whose they are.
+Mixups mixups(std::span<const Desk> desks) {
+  const std::string* issuer = nullptr;
+  for (const Desk& desk : desks) {
+    if (desk.provider.has_value()) {
+      if (issuer != nullptr && *issuer != desk.provider->issuer) {
+        return Mixups::possible;
+      }
+      issuer = &desk.provider->issuer;
+    }
+  }
+  return Mixups::none;
+}
+
+// ask has one registrar sign. `bearers` are those that others got.
+Result<void> ask(Context& context, const VoterOptions& options, const Desk& desk,
+                 const Election& election, network::HttpClient& client, Mixups mixups,
+                 std::vector<SecretBuffer>& bearers, Wallet& wallet) {
+  // A voter id beside codes is what the registrars call the voter that take them.
+  const std::string voter = desk.wants_token() && gives_codes(options) ? "" : options.voter;
+  PSEPHOS_TRY(
+      const auto request,
+      wallet.request(election, desk.registrar, voter,
+                     desk.wants_token() ? "" : std::string(as_text(desk.code->expose_secret())),
+                     context.random));
+  const SecretBuffer* bearer = nullptr;
+  if (desk.wants_token()) {
+    PSEPHOS_TRY(SecretBuffer token, sign_in_with_browser(client, *desk.provider,
+                                                         {.nonce = request.sign_in_nonce(),
+                                                          .mixups = mixups,
+                                                          .open_browser = !options.no_browser},
+                                                         context.random));
+    if (std::ranges::any_of(bearers, [&](const SecretBuffer& other) {
+          return ct_equal(other.expose_secret(), token.expose_secret());
+        })) {
+      return fail(Errc::rejected, "the identity provider gives the token of another registrar");
+    }
+    bearers.push_back(std::move(token));
+    bearer = &bearers.back();
+  }
+  PSEPHOS_TRY(const Bytes answer,
+              desk.server.enrol(election.id(), desk.registrar, request.encode(), bearer));
   PSEPHOS_TRY(const auto response,
               protocol::EnrolmentResponse::decode(answer, election.manifest()));
-  if (response.registrar != registrar) {
+  if (response.registrar != desk.registrar) {
     return fail(Errc::rejected, "the answer is one of another registrar");
   }
   return wallet.receive(election, response);
@@ -700,9 +749,7 @@ Result<int> enrol_online(Context& context, const VoterOptions& options) {
   PSEPHOS_TRY(const auto election, here(context, options));
   const Manifest& manifest = election->manifest();
   PSEPHOS_TRY(const auto urls, registrar_urls(options, manifest));
-  if (!options.codes.empty()) {
-    PSEPHOS_CHECK_OK(code_for(options, manifest, 0));
-  }
+  PSEPHOS_TRY(const Codes codes, read_codes(options, manifest));
   PSEPHOS_TRY(OpenWallet opened, join_wallet(context, options, *election));
   Wallet& wallet = opened.wallet;
   const auto missing = wallet.missing(*election);
@@ -713,19 +760,28 @@ Result<int> enrol_online(Context& context, const VoterOptions& options) {
   if (!missing.empty()) {
     PSEPHOS_CHECK_OK(save(context, options, opened));
   }
-  Bearers bearers(*client, context.random, !options.no_browser);
+  // All are heard before any is told something.
+  std::vector<Desk> desks;
   for (const std::uint32_t registrar : missing) {
-    const std::string name = registrar_name(manifest, registrar);
     const auto other = urls.find(registrar);
-    PSEPHOS_TRY(const Server at,
-                Server::create(*client, other == urls.end() ? options.server : other->second, {}));
-    if (auto asked = ask(context, options, at, *election, registrar, bearers, wallet);
+    auto desk = visit(*client, other == urls.end() ? options.server : other->second, *election,
+                      registrar, codes);
+    if (!desk.has_value()) {
+      return within(registrar_name(manifest, registrar), desk.error());
+    }
+    desks.push_back(*std::move(desk));
+  }
+  PSEPHOS_CHECK_OK(check_apart(desks));
+  std::vector<SecretBuffer> bearers;
+  for (const Desk& desk : desks) {
+    if (auto asked =
+            ask(context, options, desk, *election, *client, mixups(desks), bearers, wallet);
         !asked.has_value()) {
-      return within(name, asked.error());
+      return within(desk.name, asked.error());
     }
     PSEPHOS_CHECK_OK(save(context, options, opened));
     if (!context.json) {
-      std::printf("%s has signed\n", name.c_str());
+      std::printf("%s has signed\n", desk.name.c_str());
     }
   }
   if (context.json) {

@@ -98,7 +98,6 @@ if [ -n "$provider" ]; then
   issuer=http://127.0.0.1:$(sed -n 's/^port //p' provider.out)
   sign_in="[election.registrar.oidc]
 issuer = \"$issuer\"
-audience = \"https://registrar.example\"
 client_id = \"psephos-wallet\"
 resource = \"https://registrar.example\"
 scope = \"openid\"

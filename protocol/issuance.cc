@@ -4,6 +4,7 @@
 #include <string>
 
 #include "psephos/codec.h"
+#include "psephos/crypto/hash.h"
 #include "psephos/protocol/ballot.h"
 
 #include "protocol/labels.h"
@@ -119,6 +120,12 @@ Bytes EnrolmentRequest::encode() const {
   out.raw(as_bytes(labels::kEnrolmentRequest)).raw(election_id).u32(registrar).u32(style);
   out.var(voter).var(code).raw(blinded_message);
   return std::move(out).take();
+}
+
+std::string EnrolmentRequest::sign_in_nonce() const {
+  Writer out;
+  out.raw(as_bytes(labels::kSignIn)).raw(election_id).u32(registrar).var(blinded_message);
+  return base64url(crypto::sha256({out.bytes()}));
 }
 
 Result<EnrolmentResponse> EnrolmentResponse::decode(ByteView bytes, const Manifest& manifest) {

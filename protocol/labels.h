@@ -16,6 +16,7 @@ inline constexpr std::string_view kLog = "psephos/v1/log/";
 inline constexpr std::string_view kCredentialMessage = "psephos/v1/credential";
 inline constexpr std::string_view kEnrolmentRequest = "psephos/v1/enrolment-request";
 inline constexpr std::string_view kEnrolmentResponse = "psephos/v1/enrolment-response";
+inline constexpr std::string_view kSignIn = "psephos/v1/sign-in";
 // The first line of a note: not a checkpoint's, since an origin has no space.
 inline constexpr std::string_view kRefusal = "psephos/v1/refusal ";
 inline constexpr std::string_view kRoll = "psephos/v1/roll";

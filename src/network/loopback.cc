@@ -73,8 +73,9 @@ void answer(const Connection& connection, std::string_view status, std::string_v
   static_cast<void>(shutdown(connection.descriptor.get(), SHUT_WR));
 }
 
-// The query of a request for the path; none if it is another request, which is answered.
-std::optional<std::string> judge(const Connection& connection, std::string_view path) {
+// The query of the request that is awaited; none if it is another request. Both are answered.
+std::optional<std::string> judge(const Connection& connection, std::string_view path,
+                                 const LoopbackListener::IsAwaited& is_awaited) {
   const std::string_view line =
       std::string_view(connection.request).substr(0, connection.request.find("\r\n"));
   const std::size_t first = line.find(' ');
@@ -85,8 +86,8 @@ std::optional<std::string> judge(const Connection& connection, std::string_view 
     return std::nullopt;
   }
   const std::string_view target = line.substr(first + 1, last - first - 1);
-  const std::size_t query = std::min(target.find('?'), target.size());
-  if (target.substr(0, query) != path) {
+  const std::size_t end = std::min(target.find('?'), target.size());
+  if (target.substr(0, end) != path) {
     answer(connection, "404 Not Found", "");
     return std::nullopt;
   }
@@ -94,8 +95,13 @@ std::optional<std::string> judge(const Connection& connection, std::string_view 
     answer(connection, "405 Method Not Allowed", "");
     return std::nullopt;
   }
+  const std::string_view query = end < target.size() ? target.substr(end + 1) : std::string_view();
+  if (!is_awaited(query)) {
+    answer(connection, "404 Not Found", "");
+    return std::nullopt;
+  }
   answer(connection, "200 OK", kPage);
-  return std::string(query < target.size() ? target.substr(query + 1) : std::string_view());
+  return std::string(query);
 }
 
 enum class Progress : std::uint8_t { more, whole, over };
@@ -151,7 +157,7 @@ LoopbackListener::~LoopbackListener() {
   }
 }
 
-Result<std::string> LoopbackListener::wait(std::string_view path,
+Result<std::string> LoopbackListener::wait(std::string_view path, const IsAwaited& is_awaited,
                                            std::chrono::steady_clock::time_point deadline) {
   std::vector<Connection> connections;
   while (true) {
@@ -181,7 +187,7 @@ Result<std::string> LoopbackListener::wait(std::string_view path,
       }
       const Progress progress = read_some(connections[i]);
       if (progress == Progress::whole) {
-        if (auto query = judge(connections[i], path); query.has_value()) {
+        if (auto query = judge(connections[i], path, is_awaited); query.has_value()) {
           return *std::move(query);
         }
       }

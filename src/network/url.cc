@@ -1,5 +1,8 @@
 #include "psephos/network/url.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -113,6 +116,16 @@ std::string Url::authority() const {
 }
 
 std::string Url::print() const { return (secure ? "https://" : "http://") + authority() + target; }
+
+bool is_this_machine(const std::string& host) {
+  in_addr v4{};
+  in6_addr v6{};
+  constexpr std::uint32_t kLoopbackNetwork = 127;
+  return host == "localhost" ||
+         (inet_pton(AF_INET, host.c_str(), &v4) == 1 &&
+          ntohl(v4.s_addr) >> 24 == kLoopbackNetwork) ||
+         (inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
 
 Result<std::string> join(std::string_view base, std::string_view path) {
   PSEPHOS_TRY(Url url, Url::parse(base));

@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "psephos/bytes.h"
+#include "psephos/network/url.h"
 #include "psephos/protocol/manifest.h"
 #include "psephos/runtime/directory.h"
 
@@ -112,13 +113,8 @@ std::string issuer_form(const std::string& text) {
   if (auto wrong = url_form(text); !wrong.empty()) {
     return wrong;
   }
-  const bool local = std::ranges::any_of(
-      std::array{"http://127.0.0.1", "http://localhost", "http://[::1]"},
-      [&](std::string_view start) {
-        return text.starts_with(start) && (text.size() == start.size() ||
-                                           text[start.size()] == ':' || text[start.size()] == '/');
-      });
-  return text.starts_with("https://") || local
+  const auto url = network::Url::parse(text);
+  return text.starts_with("https://") || (url.has_value() && network::is_this_machine(url->host))
              ? ""
              : in_quotes(text) + " is not encrypted; use https:// (http:// only on this machine)";
 }
@@ -137,7 +133,7 @@ std::string any_form(const std::string& text) { return text.empty() ? "must not 
 
 bool is_loopback(const std::string& address) {
   const auto parts = host_and_port(address);
-  return parts.has_value() && (parts->first.starts_with("127.") || parts->first == "::1");
+  return parts.has_value() && network::is_this_machine(parts->first);
 }
 
 std::optional<Duration> parse_duration(const std::string& text) {
@@ -639,8 +635,6 @@ OidcConfig read_oidc(Section section) {
   OidcConfig oidc;
   section.text("issuer", oidc.issuer, issuer_form);
   section.need("issuer", !oidc.issuer.empty());
-  section.text("audience", oidc.audience);
-  section.need("audience", !oidc.audience.empty());
   section.text("client_id", oidc.client_id);
   section.need("client_id", !oidc.client_id.empty());
   section.text("scope", oidc.scope);

@@ -78,10 +78,9 @@ struct BoxConfig {
 
 struct OidcConfig {
   std::string issuer;
-  std::string audience;
   std::string client_id;
   std::string scope = "openid";
-  std::string resource;  // empty: not asked for
+  std::string resource;  // of access tokens; empty: ID tokens
   std::string claim = "sub";
   Duration leeway{60'000};
   Path ca_file;  // empty: the system's

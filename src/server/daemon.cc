@@ -141,12 +141,7 @@ Result<std::optional<RegistrarService::SignIn>> Daemon::open_sign_in(
   PSEPHOS_TRY(auto client, network::BeastHttpClient::create(std::move(http)));
   PSEPHOS_TRY(auto provider, sign_in::Provider::create(*client, {.issuer = oidc.issuer}));
   clients_.push_back(std::move(client));
-  sign_in::TokenRules rules = sign_in::bearer_rules(
-      oidc.issuer, {.client_id = oidc.client_id, .scope = oidc.scope, .resource = oidc.resource});
-  rules.audience = oidc.audience;
-  rules.voter_claim = oidc.claim;
-  rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(oidc.leeway);
-  return RegistrarService::SignIn{.provider = std::move(provider), .rules = std::move(rules)};
+  return RegistrarService::SignIn{.provider = std::move(provider), .rules = token_rules(oidc)};
 }
 
 Result<void> Daemon::open_registrar(Hosted& hosted, const RegistrarConfig& config) {

@@ -38,6 +38,14 @@ EnrolmentAnswer refuse(Reason reason, std::string message) {
 
 }  // namespace
 
+sign_in::TokenRules token_rules(const OidcConfig& oidc) {
+  sign_in::TokenRules rules = sign_in::bearer_rules(
+      oidc.issuer, {.client_id = oidc.client_id, .scope = oidc.scope, .resource = oidc.resource});
+  rules.voter_claim = oidc.claim;
+  rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(oidc.leeway);
+  return rules;
+}
+
 RegistrarService::RegistrarService(Options options, std::shared_ptr<ElectionRecord> record,
                                    Registrar keys, std::optional<SignIn> sign_in,
                                    RegistrarObserver& observer)
@@ -187,7 +195,11 @@ RegistrarService::Identified RegistrarService::identify(EnrolmentRequest& reques
       return std::unexpected(
           refuse(Reason::not_identified, "this registrar takes no sign-in, but one-time codes"));
     }
-    const auto claims = sign_in_->provider->verify(*bearer, sign_in_->rules, options_.now());
+    // An ID token is good for this request alone: nobody it was shown to can have anything else
+    // signed with it, here or by another registrar.
+    sign_in::TokenRules rules = sign_in_->rules;
+    rules.nonce = request.sign_in_nonce();
+    const auto claims = sign_in_->provider->verify(*bearer, rules, options_.now());
     if (!claims.has_value()) {
       if (claims.error().code == Errc::environment) {
         observer_.on_identity_provider(&claims.error());

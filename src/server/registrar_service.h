@@ -24,6 +24,7 @@
 #include "psephos/sign_in/token.h"
 
 #include "src/server/batch_queue.h"
+#include "src/server/config.h"
 #include "src/server/election_record.h"
 #include "src/server/ledger.h"
 #include "src/store/roll_store.h"
@@ -78,6 +79,10 @@ class RegistrarObserver {
   virtual void on_registrar_export(const Error* error) = 0;
   virtual void on_registrar_commit(double /*seconds*/) {}
 };
+
+// token_rules are the rules for what voters send to a registrar with this sign-in; for an ID token,
+// but for the nonce, which is that of the request.
+[[nodiscard]] sign_in::TokenRules token_rules(const OidcConfig& oidc);
 
 class RegistrarService {
  public:

@@ -68,7 +68,8 @@ std::string reason(const std::string* error, const std::string* description) {
 }  // namespace
 
 Result<Authorization> Authorization::begin(const ProviderMetadata& provider, Client client,
-                                           std::string redirect_uri, Random& random) {
+                                           std::string redirect_uri, std::string nonce,
+                                           Random& random) {
   if (client.client_id.empty()) {
     return fail(Errc::misuse, "sign-in: the client id is empty");
   }
@@ -79,13 +80,16 @@ Result<Authorization> Authorization::begin(const ProviderMetadata& provider, Cli
     return fail(Errc::misuse,
                 "sign-in: redirect to " + excerpt(redirect_uri) + ", which is not this machine");
   }
+  if (nonce.empty()) {
+    return fail(Errc::misuse, "sign-in: the nonce is empty");
+  }
   Authorization result;
   result.provider_ = provider;
   result.client_ = std::move(client);
   result.redirect_uri_ = std::move(redirect_uri);
-  // State and nonce stand in the URL; the verifier leaves this machine with the code only.
+  result.nonce_ = std::move(nonce);
+  // The state stands in the URL; the verifier leaves this machine with the code only.
   result.state_ = public_text(random_text(random));
-  result.nonce_ = public_text(random_text(random));
   result.verifier_ = random_text(random);
   const Digest32 challenge = crypto::sha256({result.verifier_.expose_secret()});
 
@@ -101,6 +105,15 @@ Result<Authorization> Authorization::begin(const ProviderMetadata& provider, Cli
     url += "&" + parameter("resource", result.client_.resource);
   }
   return result;
+}
+
+bool Authorization::is_answer(std::string_view query) const {
+  const auto parameters = parse_query(query);
+  if (!parameters.has_value()) {
+    return false;
+  }
+  const auto state = parameters->find("state");
+  return state != parameters->end() && ct_equal(as_bytes(state->second), as_bytes(state_));
 }
 
 Result<SecretBuffer> Authorization::code(std::string_view query) const {
@@ -177,16 +190,18 @@ Result<SecretBuffer> Authorization::read_tokens(ByteView body, Provider& provide
   if (!answer.has_value()) {
     return within("sign-in, answer with tokens", answer.error());
   }
+  // Also where the access token is the bearer: it alone says that all this is the answer to us.
   const std::string* id_token = text_member(*answer, "id_token");
-  if (id_token != nullptr) {
-    TokenRules rules;
-    rules.issuer = provider_.issuer;
-    rules.audience = client_.client_id;
-    rules.client_id = client_.client_id;
-    rules.nonce = nonce_;
-    if (const auto claims = provider.verify(*id_token, rules, now); !claims.has_value()) {
-      return within("sign-in, ID token", claims.error());
-    }
+  if (id_token == nullptr) {
+    return fail(Errc::malformed, "sign-in: the provider sent no ID token");
+  }
+  TokenRules rules;
+  rules.issuer = provider_.issuer;
+  rules.audience = client_.client_id;
+  rules.client_id = client_.client_id;
+  rules.nonce = nonce_;
+  if (const auto claims = provider.verify(*id_token, rules, now); !claims.has_value()) {
+    return within("sign-in, ID token", claims.error());
   }
   const bool wants_id_token = client_.resource.empty();
   const std::string* bearer = wants_id_token ? id_token : text_member(*answer, "access_token");

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "psephos/secret.h"
+
 #include "src/sign_in/json.h"
 
 namespace psephos::sign_in {
@@ -237,14 +239,18 @@ Result<Claims> Token::verify(const JwkSet& keys, const TokenRules& rules,
   if (issuer == nullptr || *issuer != rules.issuer) {
     return fail(Errc::rejected, "token: is not of the issuer " + excerpt(rules.issuer));
   }
-  if (rules.kind == TokenKind::id_token && is_access_token_) {
-    return fail(Errc::rejected, "token: is an access token, not an ID token");
+  // RFC 9068 §4: else one kind could be taken for the other.
+  if ((rules.kind == TokenKind::access_token) != is_access_token_) {
+    return fail(Errc::rejected, is_access_token_
+                                    ? "token: is an access token, not an ID token"
+                                    : "token: is no access token (the header's typ is not at+jwt)");
   }
   PSEPHOS_CHECK_OK(check_audience(*claims, rules));
   PSEPHOS_TRY(const std::chrono::sys_seconds expires, check_times(*claims, rules.leeway, now));
-  if (!rules.nonce.empty()) {
+  if (rules.kind == TokenKind::id_token) {
     const std::string* nonce = text_member(*claims, "nonce");
-    if (nonce == nullptr || *nonce != rules.nonce) {
+    if (nonce == nullptr || rules.nonce.empty() ||
+        !ct_equal(as_bytes(*nonce), as_bytes(rules.nonce))) {
       return fail(Errc::rejected, "token: was made for another sign-in (nonce)");
     }
   }

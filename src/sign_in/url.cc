@@ -1,7 +1,6 @@
 #include "src/sign_in/url.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "psephos/network/url.h"
@@ -52,9 +51,7 @@ Result<std::string> form_decode(std::string_view text) {
 
 bool is_loopback(std::string_view text) {
   const auto url = network::Url::parse(text);
-  constexpr std::array<std::string_view, 3> kHosts = {"127.0.0.1", "::1", "localhost"};
-  return url.has_value() && text.starts_with("http://") &&
-         std::ranges::find(kHosts, url->host) != kHosts.end();
+  return url.has_value() && text.starts_with("http://") && network::is_this_machine(url->host);
 }
 
 Result<void> check_url(std::string_view what, std::string_view text, bool allow_loopback) {

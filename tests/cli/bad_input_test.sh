@@ -88,6 +88,7 @@ ok election result record --key authority.key
 mv record record.complete
 printf 'q\n1\n2\n' >ballots.csv
 printf '%s\n' "$PSEPHOS_PASSWORD" >password
+printf '%s\n' "$code" >my.codes
 rm wallet stdout stderr
 cd ..
 
@@ -166,6 +167,7 @@ commands=(
   "box accept {record.voting} --key {box.key} --receipts out {alice.ballot}"
   "box receipt {record.voted} --code $tracking --out out/receipt"
   "voter enrol {record.open} --wallet out/wallet --style all --voter v --code c --out out"
+  "voter enrol {record.open} --wallet out/wallet --style all --voter v --code-file {my.codes!other!cut} --out out"
   "voter enrol {record.open} --wallet {enrolled.wallet!missing} --style all --voter v --code c --out out"
   "voter receive {record.open} --wallet {enrolled.wallet} {alice.response}"
   "voter vote {record.open} --wallet {ready.wallet} --choice q=1"

@@ -80,10 +80,12 @@ TEST(Server, SecretsTravelWithTlsOrStayOnThisMachine) {
     EXPECT_TRUE(is_ok(server.authorize(token))) << good;
   }
   for (const std::string bad :
-       {"http://vote.example", "http://10.0.0.1:8080", "http://localhost.example"}) {
+       {"http://vote.example", "http://10.0.0.1:8080", "http://localhost.example",
+        "http://127.evil.example", "http://127.0.0.1.evil.example"}) {
     Server server = must(Server::create(service, bad, {}));
     EXPECT_TRUE(fails_with(Errc::misuse, server.keep_private("it"))) << bad;
     EXPECT_TRUE(fails_with(Errc::misuse, server.authorize(token))) << bad;
+    EXPECT_TRUE(fails_with(Errc::misuse, server.sign_in(kElection, 0))) << bad;
     EXPECT_TRUE(fails_with(Errc::misuse, server.enrol(kElection, 0, Bytes(3), nullptr))) << bad;
   }
   EXPECT_TRUE(service.asked.empty());

@@ -191,7 +191,31 @@ enrol alice north "$(code_of 0 alice)" "$(code_of 1 alice)"
 enrol bob south "$(code_of 0 bob)" "$(code_of 1 bob)"
 enrol carol north "$(code_of 0 carol)" "$(code_of 1 carol)"
 enrol dave south "$(code_of 0 dave)" "$(code_of 1 dave)"
-enrol eve south "not-the-code"
+enrol eve south "not-the-code" "nor-this"
+# A code that two registrars get, either could use at the other.
+expect 2 voter enrol public --wallet x --style south --voter eve --code c --out x
+complains "2 registrars"
+expect 2 voter enrol public --wallet x --style south --voter eve --code c c --out x
+complains "the same code"
+expect 2 voter enrol public --wallet x --style south --voter eve --code 0=c 1=c --out x
+complains "the same code"
+expect 2 voter enrol public --wallet x --style south --voter eve --code 0=c 0=d --out x
+complains "two codes"
+expect 2 voter enrol public --wallet x --style south --voter eve --code 0=c 2=d --out x
+expect 2 voter enrol public --wallet x --style south --voter eve --code 0=c d --out x
+expect 2 voter enrol public --wallet x --style south --voter eve --code 1=c --out x
+complains "registrar 0"
+printf '\r\n\nc\nc\n' >codes
+expect 2 voter enrol public --wallet x --style south --voter eve --code-file codes --out x
+complains "the same code"
+expect 2 voter enrol public --wallet x --style south --voter eve --code-file codes --code c d --out x
+[ ! -e x ] || fail "something was written"
+# They may stand in a file, as nobody else can see them there.
+printf '1=%s\r\n0=%s\n' "$(code_of 1 carol)" "$(code_of 0 carol)" >codes
+expect 0 voter enrol public --wallet carol/wallet --style north --voter carol --code-file codes --out from-file
+for r in 0 1; do
+  cmp registrar-$r/in/carol.request from-file/request-$r.request || fail "codes in a file are others"
+done
 expect 1 voter enrol public --wallet x --style west --voter alice --code c --out x
 expect 2 voter enrol public --wallet alice/wallet --style south --voter alice --code c --out x
 
@@ -207,7 +231,7 @@ for r in 0 1; do
 done
 # Another request of the same voter is refused.
 mkdir thief
-expect 0 voter enrol public --wallet thief/wallet --style south --voter bob --code "$(code_of 0 bob)" --out thief
+expect 0 voter enrol public --wallet thief/wallet --style south --voter bob --code "$(code_of 0 bob)" x --out thief
 expect 1 registrar issue registrar-0/record --key registrar-0/key --roll registrar-0/roll.csv --out thief thief/request-0.request
 
 expect 2 voter vote public --wallet alice/wallet --choice mayor=1 # no credential yet

@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   TokenRules rules;
   rules.issuer = "https://id.example";
   rules.audience = "wallet";
+  rules.nonce = "n";
   const std::chrono::sys_seconds now{};
   const std::string_view text = as_text({data, size});
   const std::string_view line = text.substr(0, text.find('\n'));

@@ -73,12 +73,13 @@ class LoopbackTest : public testing::Test {
       thread_.join();
     }
   }
-  void wait() {
-    thread_ = std::thread([this] {
-      query_ =
-          listener_.wait("/callback", std::chrono::steady_clock::now() + std::chrono::seconds(60));
+  void wait(LoopbackListener::IsAwaited is_awaited = any) {
+    thread_ = std::thread([this, is_awaited = std::move(is_awaited)] {
+      query_ = listener_.wait("/callback", is_awaited,
+                              std::chrono::steady_clock::now() + std::chrono::seconds(60));
     });
   }
+  static bool any(std::string_view /*query*/) { return true; }
   Result<std::string> query() {
     thread_.join();
     return *query_;
@@ -133,6 +134,19 @@ TEST_F(LoopbackTest, GoesOnAfterOtherRequests) {
   EXPECT_EQ(must(query()), "code=y");
 }
 
+// A web page that tries all ports does not end the sign-in.
+TEST_F(LoopbackTest, GoesOnAfterQueriesThatAreNotAwaited) {
+  wait([](std::string_view query) { return query.contains("state=mine"); });
+  for (const char* target : {"/callback", "/callback?", "/callback?code=x",
+                             "/callback?code=x&state=other", "/callback?error=access_denied"}) {
+    const std::string answer = exchange(get(target));
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 404 ")) << target;
+    EXPECT_FALSE(answer.contains("You can close this window"));
+  }
+  EXPECT_TRUE(exchange(get("/callback?code=y&state=mine")).starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(must(query()), "code=y&state=mine");
+}
+
 TEST_F(LoopbackTest, DoesNotWaitForConnectionsThatSendNothing) {
   std::vector<std::unique_ptr<Browser>> idle;
   wait();
@@ -155,12 +169,12 @@ TEST_F(LoopbackTest, EndsRequestsThatAreTooLong) {
 
 TEST_F(LoopbackTest, GivesUpAtTheDeadline) {
   const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
-  EXPECT_TRUE(fails_with(Errc::environment, listener_.wait("/callback", soon)));
-  EXPECT_TRUE(fails_with(Errc::environment, listener_.wait("/callback", {})));
+  EXPECT_TRUE(fails_with(Errc::environment, listener_.wait("/callback", any, soon)));
+  EXPECT_TRUE(fails_with(Errc::environment, listener_.wait("/callback", any, {})));
   const Browser idle(listener_.port());
-  EXPECT_TRUE(fails_with(Errc::environment,
-                         listener_.wait("/callback", std::chrono::steady_clock::now() +
-                                                         std::chrono::milliseconds(20))));
+  EXPECT_TRUE(fails_with(Errc::environment, listener_.wait("/callback", any,
+                                                           std::chrono::steady_clock::now() +
+                                                               std::chrono::milliseconds(20))));
 }
 
 TEST_F(LoopbackTest, IsOpenUntilItEnds) {

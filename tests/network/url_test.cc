@@ -18,6 +18,19 @@ TEST(Url, Parts) {
   EXPECT_EQ(url->print(), "https://vote.example:8443/a/b?c=d");
 }
 
+TEST(Url, ThisMachine) {
+  for (const char* url :
+       {"http://127.0.0.1", "http://127.1.2.3:80", "http://[::1]/", "http://LocalHost:1/x"}) {
+    EXPECT_TRUE(is_this_machine(Url::parse(url)->host)) << url;
+  }
+  for (const char* host :
+       {"", "127.evil.example", "127.0.0.1.evil.example", "127.0.0.1.", "127.1", "127", "128.0.0.1",
+        "0.0.0.0", "0x7f.0.0.1", "localhost.evil.example", "my.localhost", "::", "::2",
+        "::ffff:127.0.0.1", "[::1]", "vote.example"}) {
+    EXPECT_FALSE(is_this_machine(host)) << host;
+  }
+}
+
 TEST(Url, WhatGoesWithoutSaying) {
   EXPECT_EQ(Url::parse("http://a")->print(), "http://a/");
   EXPECT_EQ(Url::parse("http://a:80/")->print(), "http://a/");

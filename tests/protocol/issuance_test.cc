@@ -64,6 +64,25 @@ TEST(Enrolment, LayoutOfARequest) {
   EXPECT_EQ(decoded.encode(), expected.bytes());
 }
 
+TEST(Enrolment, NonceOfASignIn) {
+  // base64url of SHA-256 over "psephos/v1/sign-in", election id, registrar, length and message.
+  const EnrolmentRequest asked = request();
+  EXPECT_EQ(asked.sign_in_nonce(), "5lTxLFiznT4Fm6BuZ1keoVSDev7uL-hPBJG8vvje-x0");
+  EnrolmentRequest again = asked;
+  again.voter = "somebody";
+  again.code = "";
+  EXPECT_EQ(again.sign_in_nonce(), asked.sign_in_nonce());
+  for (const auto& change : std::vector<std::function<void(EnrolmentRequest&)>>{
+           [](EnrolmentRequest& r) { r.election_id = digest(8); },
+           [](EnrolmentRequest& r) { r.registrar = 0; },
+           [](EnrolmentRequest& r) { r.blinded_message.back() ^= 1; },
+           [](EnrolmentRequest& r) { r.blinded_message.pop_back(); }}) {
+    EnrolmentRequest other = asked;
+    change(other);
+    EXPECT_NE(other.sign_in_nonce(), asked.sign_in_nonce());
+  }
+}
+
 TEST(Enrolment, LayoutOfAResponse) {
   Writer expected;
   expected.raw(as_bytes("psephos/v1/enrolment-response")).raw(digest(9)).u32(1).u32(2);

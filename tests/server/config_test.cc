@@ -80,7 +80,6 @@ password_file = "registrar.password"
 codes = false
 [election.registrar.oidc]
 issuer = "https://id.example/realm"
-audience = "psephos"
 client_id = "wallet"
 scope = "openid roll"
 resource = "https://vote.example"
@@ -155,7 +154,6 @@ TEST(Config, ReadsEverything) {
   EXPECT_EQ(election.registrars[0].index, 1U);
   EXPECT_FALSE(election.registrars[0].codes);
   EXPECT_EQ(election.registrars[0].oidc->issuer, "https://id.example/realm");
-  EXPECT_EQ(election.registrars[0].oidc->audience, "psephos");
   EXPECT_EQ(election.registrars[0].oidc->client_id, "wallet");
   EXPECT_EQ(election.registrars[0].oidc->scope, "openid roll");
   EXPECT_EQ(election.registrars[0].oidc->resource, "https://vote.example");
@@ -323,6 +321,8 @@ TEST(Config, SaysWhatIsWrong) {
        "\"http://id.example\"",
        {"election[0].registrar[0].oidc.issuer", "not encrypted"}},
       {"\"https://id.example/realm\"", "\"http://localhost.example\"", {"not encrypted"}},
+      {"\"https://id.example/realm\"", "\"http://127.evil.example\"", {"not encrypted"}},
+      {"client_id = ", "audience = \"psephos\"\nclient_id = ", {"oidc.audience"}},
       {"level = \"warn\"",
        "level = \"loud\"",
        {"log.level: \"loud\" is none of \"debug\", \"info\", \"warn\", \"error\""}},

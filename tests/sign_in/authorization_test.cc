@@ -29,15 +29,10 @@ class AuthorizationTest : public testing::Test {
   }
   Authorization begin(Client by = client()) {
     return must(Authorization::begin(must(provider_->metadata()), std::move(by),
-                                     std::string(kRedirect), random_));
+                                     std::string(kRedirect), std::string(kNonce), random_));
   }
   static std::string good_query(const Authorization& attempt) {
     return "code=SplxlOBeZQQYbYS6WxSbIA&state=" + parameters_of(attempt.url())["state"];
-  }
-  json id_claims(const Authorization& attempt) {
-    json claims = good_claims();
-    claims["nonce"] = parameters_of(attempt.url())["nonce"];
-    return claims;
   }
   // Answers the token request and remembers it.
   void answer(const json& body, unsigned status = 200) {
@@ -70,7 +65,7 @@ TEST_F(AuthorizationTest, AsksForACodeWithPkce) {
   EXPECT_EQ(asked.at("code_challenge_method"), "S256");
   EXPECT_EQ(asked.at("code_challenge").size(), 43U);
   EXPECT_EQ(asked.at("state").size(), 43U);
-  EXPECT_EQ(asked.at("nonce").size(), 43U);
+  EXPECT_EQ(asked.at("nonce"), kNonce);
   EXPECT_FALSE(asked.contains("resource"));
   EXPECT_FALSE(attempt.url().contains(' '));
   const Authorization for_resource =
@@ -85,7 +80,7 @@ TEST_F(AuthorizationTest, DrawsEverythingAnew) {
   std::set<std::string> seen;
   for (int i = 0; i < 3; ++i) {
     const Parameters asked = parameters_of(begin().url());
-    for (const char* name : {"state", "nonce", "code_challenge"}) {
+    for (const char* name : {"state", "code_challenge"}) {
       EXPECT_TRUE(seen.insert(asked.at(name)).second);
     }
   }
@@ -95,15 +90,15 @@ TEST_F(AuthorizationTest, KeepsTheQueryOfTheEndpoint) {
   ProviderMetadata metadata = must(provider_->metadata());
   metadata.authorization_endpoint += "?policy=x";
   const Authorization attempt =
-      must(Authorization::begin(metadata, client("c"), std::string(kRedirect), random_));
+      must(Authorization::begin(metadata, client("c"), std::string(kRedirect), "n", random_));
   EXPECT_TRUE(attempt.url().starts_with("https://id.example/auth?policy=x&response_type=code&"));
 }
 
 TEST_F(AuthorizationTest, RefusesToBeginWrongly) {
   const ProviderMetadata metadata = must(provider_->metadata());
   const auto refused = [&](Client by, std::string redirect) {
-    return fails_with(Errc::misuse,
-                      Authorization::begin(metadata, std::move(by), std::move(redirect), random_));
+    return fails_with(Errc::misuse, Authorization::begin(metadata, std::move(by),
+                                                         std::move(redirect), "n", random_));
   };
   EXPECT_TRUE(refused(client(""), std::string(kRedirect)));
   EXPECT_TRUE(refused({.client_id = "c", .scope = "", .resource = ""}, std::string(kRedirect)));
@@ -111,11 +106,13 @@ TEST_F(AuthorizationTest, RefusesToBeginWrongly) {
                       std::string(kRedirect)));
   EXPECT_TRUE(refused(client("c"), "https://example.org/callback"));
   EXPECT_TRUE(refused(client("c"), "http://127.0.0.1.example.org/"));
+  EXPECT_TRUE(fails_with(Errc::misuse, Authorization::begin(metadata, client("c"),
+                                                            std::string(kRedirect), "", random_)));
 }
 
 TEST_F(AuthorizationTest, ExchangesTheCodeForAnIdToken) {
   const Authorization attempt = begin();
-  const std::string token = es256().token(id_claims(attempt));
+  const std::string token = es256().token(good_claims());
   answer({{"access_token", "opaque"}, {"token_type", "Bearer"}, {"id_token", token}});
   const auto bearer = finish(attempt);
   ASSERT_TRUE(is_ok(bearer));
@@ -134,18 +131,24 @@ TEST_F(AuthorizationTest, ExchangesTheCodeForAnIdToken) {
 
 TEST_F(AuthorizationTest, ExchangesTheCodeForAnAccessToken) {
   const Authorization attempt = begin(client(std::string(kClient), std::string(kResource)));
-  answer({{"access_token", "abc.def-_~+/=="}, {"token_type", "bEaReR"}});
+  json tokens = {{"access_token", "abc.def-_~+/=="},
+                 {"token_type", "bEaReR"},
+                 {"id_token", es256().token(good_claims())}};
+  answer(tokens);
   EXPECT_EQ(text(must(finish(attempt))), "abc.def-_~+/==");
   EXPECT_EQ(must(parse_query(as_text(asked_.body))).at("resource"), kResource);
-  // An ID token beside it is checked.
-  answer({{"access_token", "abc"},
-          {"token_type", "Bearer"},
-          {"id_token", es256().token(id_claims(attempt))}});
-  EXPECT_TRUE(is_ok(finish(attempt)));
-  answer({{"access_token", "abc"},
-          {"token_type", "Bearer"},
-          {"id_token", es256().token(good_claims())}});
-  EXPECT_TRUE(fails_with(Errc::rejected, finish(attempt)));
+  // The ID token beside it is checked, and must be there.
+  for (const auto& [claim, value] : {std::pair("nonce", "other"), std::pair("aud", "other"),
+                                     std::pair("iss", "https://o.example")}) {
+    json claims = good_claims();
+    claims[claim] = value;
+    tokens["id_token"] = es256().token(claims);
+    answer(tokens);
+    EXPECT_TRUE(fails_with(Errc::rejected, finish(attempt))) << claim;
+  }
+  tokens.erase("id_token");
+  answer(tokens);
+  EXPECT_TRUE(fails_with(Errc::malformed, finish(attempt)));
 }
 
 TEST_F(AuthorizationTest, RefusesTheAnswerToAnotherAttempt) {
@@ -153,10 +156,13 @@ TEST_F(AuthorizationTest, RefusesTheAnswerToAnotherAttempt) {
   const std::string state = parameters_of(attempt.url())["state"];
   const std::string other = parameters_of(begin().url())["state"];
   EXPECT_TRUE(is_ok(attempt.code("code=x&state=" + state)));
+  EXPECT_TRUE(attempt.is_answer("code=x&state=" + state));
+  EXPECT_TRUE(attempt.is_answer("error=access_denied&state=" + state));
   for (const std::string& query :
        {std::string(), std::string("code=x"), "code=x&state=" + other, std::string("code=x&state="),
         "code=x&state=" + state.substr(1), "code=x&state=" + state + "A",
         "error=access_denied&state=" + other, std::string("error=access_denied")}) {
+    EXPECT_FALSE(attempt.is_answer(query)) << query;
     EXPECT_TRUE(fails_with(Errc::rejected, attempt.code(query))) << query;
     EXPECT_TRUE(fails_with(Errc::rejected, attempt.finish(query, *provider_, http_, kNow)));
   }
@@ -206,7 +212,7 @@ TEST_F(AuthorizationTest, RefusesTheAnswerOfAnotherProvider) {
   document["authorization_response_iss_parameter_supported"] = true;
   const Authorization strict = must(
       Authorization::begin(must(ProviderMetadata::parse(document.dump(), std::string(kIssuer))),
-                           client("c"), std::string(kRedirect), random_));
+                           client("c"), std::string(kRedirect), "n", random_));
   EXPECT_TRUE(fails_with(Errc::rejected, strict.code(good_query(strict))));
   EXPECT_TRUE(is_ok(strict.code(good_query(strict) + "&iss=https%3A%2F%2Fid.example")));
   const auto other = must(Provider::create(http_, {.issuer = "https://other.example"}));
@@ -216,7 +222,7 @@ TEST_F(AuthorizationTest, RefusesTheAnswerOfAnotherProvider) {
 TEST_F(AuthorizationTest, ChecksTheIdToken) {
   const Authorization attempt = begin();
   const auto with = [&](const char* claim, const json& value) {
-    json claims = id_claims(attempt);
+    json claims = good_claims();
     claims[claim] = value;
     answer({{"access_token", "a"}, {"token_type", "Bearer"}, {"id_token", es256().token(claims)}});
     return finish(attempt);
@@ -230,7 +236,7 @@ TEST_F(AuthorizationTest, ChecksTheIdToken) {
   const Signer impostor("ES256", "ec");
   answer({{"access_token", "a"},
           {"token_type", "Bearer"},
-          {"id_token", impostor.token(id_claims(attempt))}});
+          {"id_token", impostor.token(good_claims())}});
   EXPECT_TRUE(fails_with(Errc::rejected, finish(attempt)));
 }
 
@@ -243,14 +249,15 @@ TEST_F(AuthorizationTest, RefusesAnswersWithoutTheToken) {
     EXPECT_TRUE(fails_with(Errc::malformed, finish(attempt))) << body;
   }
   const Authorization with_resource = begin(client(std::string(kClient), std::string(kResource)));
+  const std::string id_token = es256().token(good_claims());
   for (const json& token : {json(""), json("a b"), json("a\r\nX: y"), json("=="), json("ü"),
                             json(nullptr), json(std::string(20000, 'a')), json("a=b")}) {
-    answer({{"access_token", token}, {"token_type", "Bearer"}});
+    answer({{"access_token", token}, {"token_type", "Bearer"}, {"id_token", id_token}});
     EXPECT_TRUE(fails_with(Errc::malformed, finish(with_resource))) << token;
   }
-  answer({{"access_token", "a"}, {"token_type", "DPoP"}});
+  answer({{"access_token", "a"}, {"token_type", "DPoP"}, {"id_token", id_token}});
   EXPECT_TRUE(fails_with(Errc::malformed, finish(with_resource)));
-  answer({{"access_token", "a"}});
+  answer({{"access_token", "a"}, {"id_token", id_token}});
   EXPECT_TRUE(fails_with(Errc::malformed, finish(with_resource)));
 }
 

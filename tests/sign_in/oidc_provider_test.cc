@@ -148,14 +148,22 @@ class OidcProviderTest : public testing::Test {
               200U);
   }
 
+  static Result<std::string> wait(network::LoopbackListener& listener,
+                                  const Authorization& attempt) {
+    return listener.wait(
+        "/callback", [&](std::string_view query) { return attempt.is_answer(query); },
+        std::chrono::steady_clock::now() + std::chrono::seconds(60));
+  }
+
   // What a wallet does, with a browser that signs in as this account.
   Result<std::string> sign_in(const std::string& account, const Client& by) {
     PSEPHOS_TRY(const ProviderMetadata metadata, provider_->metadata());
     PSEPHOS_TRY(auto listener, network::LoopbackListener::open());
-    PSEPHOS_TRY(const Authorization attempt,
-                Authorization::begin(
-                    metadata, by,
-                    "http://127.0.0.1:" + std::to_string(listener.port()) + "/callback", random_));
+    PSEPHOS_TRY(
+        const Authorization attempt,
+        Authorization::begin(metadata, by,
+                             "http://127.0.0.1:" + std::to_string(listener.port()) + "/callback",
+                             std::string(kNonce), random_));
     std::string page;
     std::thread browser([&] {
       try {
@@ -166,8 +174,7 @@ class OidcProviderTest : public testing::Test {
         page = error.what();
       }
     });
-    const auto query =
-        listener.wait("/callback", std::chrono::steady_clock::now() + std::chrono::seconds(60));
+    const auto query = wait(listener, attempt);
     browser.join();
     EXPECT_TRUE(page.contains("You can close this window")) << page;
     PSEPHOS_TRY(const std::string answer, query);
@@ -179,6 +186,7 @@ class OidcProviderTest : public testing::Test {
                         const std::string& claim = "sub") {
     TokenRules rules = bearer_rules(process_->issuer(), by);
     rules.voter_claim = claim;
+    rules.nonce = kNonce;
     return provider_->verify(bearer, rules, now());
   }
 
@@ -254,13 +262,12 @@ TEST_F(OidcProviderTest, ACodeIsGoodOnce) {
   network::LoopbackListener listener = must(network::LoopbackListener::open());
   const Authorization attempt = must(Authorization::begin(
       metadata, client(), "http://127.0.0.1:" + std::to_string(listener.port()) + "/callback",
-      random_));
+      std::string(kNonce), random_));
   std::thread browser([&] {
     EXPECT_EQ(Browser(*http_).open(attempt.url() + "&login_hint=alice", process_->issuer()).status,
               200U);
   });
-  const auto query =
-      listener.wait("/callback", std::chrono::steady_clock::now() + std::chrono::seconds(60));
+  const auto query = wait(listener, attempt);
   browser.join();
   EXPECT_TRUE(is_ok(attempt.finish(must(query), *provider_, *http_, now())));
   EXPECT_TRUE(fails_with(Errc::rejected, attempt.finish(*query, *provider_, *http_, now())));

@@ -13,7 +13,11 @@ using std::chrono::seconds;
 const std::string kDiscoveryUrl = std::string(kIssuer) + "/.well-known/openid-configuration";
 const std::string kKeysUrl = std::string(kIssuer) + "/jwks";
 
-TokenRules rules() { return bearer_rules(std::string(kIssuer), client()); }
+TokenRules rules() {
+  TokenRules rules = bearer_rules(std::string(kIssuer), client());
+  rules.nonce = kNonce;
+  return rules;
+}
 
 class ProviderTest : public testing::Test {
  protected:
@@ -201,14 +205,14 @@ TEST_F(ProviderTest, TakesIssuersThatAreHttpsOrOnLoopback) {
        {"", "id.example", "http://id.example", "ftp://id.example", "https://", "https://:443",
         "https:///path", "https://id.example?x", "https://id.example#x", "https://u@id.example",
         "https://id.example/\x1b", "http://127.0.0.1.evil.example", "http://127.0.0.1:80@evil",
-        "http://localhost.evil.example", "http://[::1].evil", "http://127.0.0.2", "http://",
+        "http://localhost.evil.example", "http://[::1].evil", "http://127.1", "http://",
         "HTTPS://id.example", "http://127.0.0.1:"}) {
     EXPECT_TRUE(fails_with(Errc::malformed, Provider::create(http_, {.issuer = issuer}))) << issuer;
   }
   for (const char* issuer :
        {"https://id.example", "https://id.example/realms/x", "https://id.example:8443/",
         "http://127.0.0.1:3000", "http://localhost:3000/oidc", "http://[::1]:3000", "http://[::1]",
-        "http://127.0.0.1"}) {
+        "http://127.0.0.1", "http://127.0.0.2"}) {
     EXPECT_TRUE(is_ok(Provider::create(http_, {.issuer = issuer}))) << issuer;
   }
 }

@@ -168,11 +168,14 @@ inline Client client(std::string id = std::string(kClient), std::string resource
   return {.client_id = std::move(id), .scope = "openid", .resource = std::move(resource)};
 }
 
+inline constexpr std::string_view kNonce = "n-0S6_WzA2Mj";
+
 // The claims of a good ID token.
 inline json good_claims() {
   return {{"iss", kIssuer},
           {"sub", "alice"},
           {"aud", kClient},
+          {"nonce", kNonce},
           {"iat", seconds_of(kNow) - 10},
           {"exp", seconds_of(kNow) + 300}};
 }

@@ -1,9 +1,10 @@
 // Where the browser hands over the answer of a sign-in (RFC 8252 §7.3): a port of this machine,
-// open for one request.
+// open for one answer.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -23,10 +24,12 @@ class LoopbackListener {
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
-  // wait returns the query of the first GET of the path ("/callback"), which it answers with a page
-  // that says to go back to the program. Other requests get 404. Errc::environment: none came
-  // before the deadline.
-  [[nodiscard]] Result<std::string> wait(std::string_view path,
+  // wait returns the query of the first GET of the path ("/callback") that `is_awaited` knows by
+  // its query; it is answered with a page that says to go back to the program. Other requests,
+  // which any web page can send, get 404 and change nothing. Errc::environment: none came before
+  // the deadline.
+  using IsAwaited = std::function<bool(std::string_view query)>;
+  [[nodiscard]] Result<std::string> wait(std::string_view path, const IsAwaited& is_awaited,
                                          std::chrono::steady_clock::time_point deadline);
 
  private:

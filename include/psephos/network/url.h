@@ -31,6 +31,10 @@ struct Url {
   friend bool operator==(const Url&, const Url&) = default;
 };
 
+// is_this_machine tells whether a host, as Url has it, is this machine whatever the network says:
+// an address of loopback, written in full, or "localhost".
+[[nodiscard]] bool is_this_machine(const std::string& host);
+
 // join puts a relative path, "main/checkpoint", below a base: its path is made to end in '/', its
 // query is dropped. The path may not lead out of the base, nor begin with '/', nor be a URL.
 [[nodiscard]] Result<std::string> join(std::string_view base, std::string_view path);

@@ -24,6 +24,10 @@ struct EnrolmentRequest {
 
   static Result<EnrolmentRequest> decode(ByteView bytes, const Manifest& manifest);
   [[nodiscard]] Bytes encode() const;
+
+  // sign_in_nonce is what the ID token that goes with this request must carry: it is good for one
+  // registrar and one blinded message.
+  [[nodiscard]] std::string sign_in_nonce() const;
 };
 
 struct EnrolmentResponse {

@@ -19,11 +19,16 @@ namespace psephos::sign_in {
 // redirect_uri for is handed to finish().
 class Authorization {
  public:
-  // redirect_uri: where the wallet listens, "http://127.0.0.1:port/path".
+  // redirect_uri: where the wallet listens, "http://127.0.0.1:port/path". nonce: what the ID token
+  // is to carry; it says what the sign-in is for, and may be that of an attempt before.
   static Result<Authorization> begin(const ProviderMetadata& provider, Client client,
-                                     std::string redirect_uri, Random& random);
+                                     std::string redirect_uri, std::string nonce, Random& random);
 
   [[nodiscard]] const std::string& url() const { return url_; }
+
+  // is_answer tells whether the query of a request is of this attempt's redirect: any web page can
+  // send requests to this machine, but knows no state.
+  [[nodiscard]] bool is_answer(std::string_view query) const;
 
   // code reads the query of the redirect. Errc::rejected: the answer is to another attempt or of
   // another provider, or the provider says no, and why.

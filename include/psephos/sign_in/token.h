@@ -19,8 +19,8 @@ namespace psephos::sign_in {
 struct Client {
   std::string client_id;
   std::string scope = "openid";
-  // What access tokens are for (RFC 8707): the registrar's name at the provider. Empty: there are
-  // none for it, and the ID token is the bearer.
+  // What access tokens are for (RFC 8707): the registrar's name at the provider, and no other
+  // registrar's. Empty: there are none for it, and the ID token is the bearer.
   std::string resource;
 };
 
@@ -33,13 +33,14 @@ struct TokenRules {
   std::string audience;
   // Who must have asked for the token: its azp or client_id. An access token need not name one.
   std::string client_id;
-  std::string nonce;  // of an ID token; empty: not compared
+  std::string nonce;  // of an ID token, which is refused without; access tokens have none
   // The claim that names the voter as the roll does. "email" counts only if it is verified.
   std::string voter_claim = "sub";
   std::chrono::seconds leeway{60};  // how far the provider's clock may be off
 };
 
-// bearer_rules are the rules for what the wallet sends to the registrar.
+// bearer_rules are the rules for what the wallet sends to the registrar; for an ID token, but for
+// the nonce.
 [[nodiscard]] TokenRules bearer_rules(std::string issuer, const Client& client);
 
 // Claims is what a verified token says.
