@@ -101,8 +101,8 @@ void BoardService::follow() {
         break;  // cut short, which says nothing of the other server
       }
       options_.on_mirror(source.log, updated.has_value() ? nullptr : &updated.error());
-      if (source.mirror->conflict().has_value()) {
-        if (auto kept = keep(*source.mirror->conflict()); !kept.has_value()) {
+      for (const network::Conflict& conflict : source.mirror->conflicts()) {
+        if (auto kept = keep(conflict); !kept.has_value()) {
           failed = kept.error();
         }
       }

@@ -204,7 +204,7 @@ TEST(Compare, ADamagedTileAccusesNobody) {
   Vote vote;
   const Bytes entry = vote.cast();
   const Files before = vote.log(300, {entry});
-  const std::vector<Promise> promises = {vote.promise(vote.receipt(before, 300), entry)};
+  const std::vector<Promise> promises = {vote.promise(vote.receipt(before, 300))};
   const Files honest = vote.log(300, {entry, Bytes(3, 7)});
   for (const bool shorter : {false, true}) {
     Files files = honest;
@@ -218,8 +218,8 @@ TEST(Compare, ADamagedTileAccusesNobody) {
     EXPECT_TRUE(
         fails_with(Errc::malformed, vote.compare_with(files, {}, Vote::checkpoint(before))));
     EXPECT_TRUE(fails_with(Errc::malformed, vote.compare_with(files, promises)));
-    EXPECT_TRUE(
-        fails_with(Errc::malformed, vote.compare_with(files, {}, "", promises[0].receipt.tree)));
+    EXPECT_TRUE(fails_with(Errc::malformed,
+                           vote.compare_with(files, {}, "", promises[0].receipt.promise.tree)));
   }
 }
 

@@ -239,7 +239,7 @@ TEST(Mirror, IsStoppedBetweenBundles) {
   const auto report = world.update(options);
   ASSERT_FALSE(report.has_value());
   EXPECT_EQ(report.error().code, Errc::environment);
-  EXPECT_FALSE(world.mirror->conflict().has_value());
+  EXPECT_TRUE(world.mirror->conflicts().empty());
   EXPECT_FALSE(world.store.exists("box/0/checkpoint"));
   const std::size_t fetched = world.server.count("box/0/tile/entries/000");
   EXPECT_EQ(fetched, 1U);
