@@ -541,14 +541,14 @@ TEST_F(ConfigFiles, FitTheElection) {
                           "password_file = \"box.password\"\nshards = [0, 2, 3]");
   text = with(text, "index = 0", "index = 2");
   text +=
-      "[election.board]\nmirrors = [{ logs = [\"main\", \"box/2\", \"box/3\", \"roll/1\", "
-      "\"roll/2\"], url = \"http://127.0.0.1/\" }]\n"
+      "[election.board]\nmirrors = [{ logs = [\"box/1\", \"box/7\", \"roll/1\", \"roll/5\"], "
+      "url = \"http://127.0.0.1/\" }]\n"
       "[election.live.districts]\n\"North\" = [\"both\", \"nowhere\"]\n";
   write("server.toml", text);
   expect({"election[0].box.shards: there is no shard 3: the election has 3 shards",
           "election[0].registrar[0].index: there is no registrar 2: the election has 2 registrars",
-          "election[0].board.mirrors: the election has no log \"box/3\"",
-          "election[0].board.mirrors: the election has no log \"roll/2\"",
+          "election[0].board.mirrors: the election has no log \"box/7\"",
+          "election[0].board.mirrors: the election has no log \"roll/5\"",
           "election[0].live.districts.North: the election has no ballot style \"nowhere\""});
 }
 

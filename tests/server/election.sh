@@ -65,6 +65,7 @@ write_config() {
 # start_server DIR: runs psephosd in the background with DIR/psephosd.toml; sets server (pid), url and admin.
 start_server() {
   local dir=$1 ready="$1/psephosd.out" tries
+  rm -f "$ready" # what an earlier server said must not be read as this one's
   "$psephosd" --config "$dir/psephosd.toml" >"$ready" 2>"$dir/psephosd.log" &
   server=$!
   for ((tries = 0; tries < 600; ++tries)); do
