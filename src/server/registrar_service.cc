@@ -72,8 +72,8 @@ Result<std::unique_ptr<RegistrarService>> RegistrarService::open(
           {.store = self->options_.store,
            .logs = {self->log_name()},
            .export_interval = self->options_.export_interval,
-           .empty_log = [self, signer](
-                            const std::string& log) { return protocol::Log::create(log, *signer); },
+           .empty_log =
+               [signer](const std::string& log) { return protocol::Log::create(log, *signer); },
            .rebuild = [self](store::SqliteStore& store) { return self->rebuild(store); },
            .on_store = [&observer](const Error* e) { observer.on_registrar_store(e); },
            .on_export = [&observer](const Error* e) { observer.on_registrar_export(e); },

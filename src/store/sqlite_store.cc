@@ -322,10 +322,6 @@ Result<void> SqliteStore::backup(const std::filesystem::path& path, const Digest
   return Database::backup(path, election_id, destination);
 }
 
-Result<std::vector<std::string>> SqliteStore::quick_check() const {
-  return database_->read([](Session& session) { return problems_of(session, false); });
-}
-
 Result<std::vector<std::string>> SqliteStore::integrity() const {
   return database_->read([](Session& session) -> Result<std::vector<std::string>> {
     PSEPHOS_TRY(std::vector<std::string> problems, problems_of(session, true));

@@ -79,9 +79,8 @@ class SqliteStore final : public protocol::LogStore {
   // the destination exists. Errors otherwise as of open.
   static Result<void> backup(const std::filesystem::path& path, const Digest32& election_id,
                              const std::filesystem::path& destination);
-  // What is wrong with the file, in words; empty: nothing was found. quick_check is what open does;
-  // integrity also compares indices with tables and logs with their checkpoints' sizes.
-  [[nodiscard]] Result<std::vector<std::string>> quick_check() const;
+  // What is wrong with the file, in words; empty: nothing was found. It checks what open does, and
+  // compares indices with tables and logs with their checkpoints' sizes.
   [[nodiscard]] Result<std::vector<std::string>> integrity() const;
   // close is what the destructor does, with a report. Nobody else may be using the store.
   Result<void> close();
