@@ -30,9 +30,9 @@ const std::string* text_member(const Json& object, const char* name) {
                                                        : nullptr;
 }
 
-std::string text_or(const Json& object, const char* name, std::string otherwise) {
+std::string text_or(const Json& object, const char* name, const std::string& otherwise) {
   const std::string* text = text_member(object, name);
-  return text == nullptr ? std::move(otherwise) : *text;
+  return text == nullptr ? otherwise : *text;
 }
 
 // Neither object nor list, if it is not to be read.

@@ -65,6 +65,7 @@ constexpr std::size_t kMaxCodeFileBytes = std::size_t{64} << 10;
 // The lines of a file, or the words of the command line.
 Result<std::vector<SecretBuffer>> codes_given(const VoterOptions& options) {
   std::vector<SecretBuffer> codes;
+  codes.reserve(options.codes.size());
   for (const std::string& code : options.codes) {
     codes.emplace_back(as_bytes(code));
   }
@@ -498,7 +499,7 @@ void add_voter(CLI::App& app, Context& context) {
   join->add_flag("--no-browser", options->no_browser, "only print where to sign in")->needs(server);
   bind(*join, context, [options, &context]() -> Result<int> {
     PSEPHOS_TRY(const bool online, is_online(*options));
-    if (options->voter.empty() && !(online && !gives_codes(*options))) {
+    if (options->voter.empty() && (!online || gives_codes(*options))) {
       return fail(Errc::misuse, "--voter is needed, with a code");
     }
     if (!online && !gives_codes(*options)) {

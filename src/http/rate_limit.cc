@@ -6,6 +6,8 @@
 
 namespace psephos::http {
 
+// The server names them where it calls this.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters)
 RateLimiter::RateLimiter(double per_second, double burst, std::size_t max_clients)
     : per_second_(per_second), burst_(std::max(1.0, burst)), max_clients_(max_clients) {}
 

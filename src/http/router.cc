@@ -87,6 +87,7 @@ void Router::add(std::string method, std::string path, Function function,
 
 std::vector<Router::Route> Router::routes() const {
   std::vector<Route> routes;
+  routes.reserve(entries_.size());
   for (const Entry& entry : entries_) {
     routes.push_back(entry.route);
   }

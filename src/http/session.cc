@@ -372,8 +372,7 @@ asio::awaitable<void> Session::ask() {
     Respond respond = Responder(mailbox_);
     request_.body = parser_.take_body();
     shared_.handler.handle(std::exchange(request_, {}), std::move(respond));
-  } catch (...) {
-    // Its Respond is destroyed, now or later, and answers 500.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): its Respond, destroyed now or later, answers 500
   }
   answer_ = mailbox_->take();
   while (!answer_ && !gone_) {
@@ -452,8 +451,7 @@ void Session::report() {
   record.stream = answer_->events != nullptr;
   try {
     shared_.options.observer(record);
-  } catch (...) {
-    // Statistics must not take a connection away.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): statistics must not take a connection away
   }
 }
 

@@ -194,9 +194,9 @@ class Connection {
       }
     }
     ErrorCode error;
-    std::vector<asio::const_buffer> buffers{asio::buffer(exchange.head),
-                                            asio::buffer(exchange.request.body)};
-    co_await wire_->write(std::move(buffers), error);
+    const std::vector<asio::const_buffer> buffers{asio::buffer(exchange.head),
+                                                  asio::buffer(exchange.request.body)};
+    co_await wire_->write(buffers, error);
     // A server may answer and close before it has read a long body: what it says is worth more than
     // that it closed.
     co_await read(exchange, error);
@@ -303,7 +303,8 @@ class Connection {
       if (!input_.empty()) {
         const std::size_t parsed = answer.put(asio::buffer(input_), error);
         input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(parsed));
-        if (error == beast::http::error::need_more && input_.size() <= 2 * kMaxHeader) {
+        if (error == beast::http::error::need_more &&
+            input_.size() <= std::size_t{2} * kMaxHeader) {
           error = {};
         }
         if (error || answer.is_done()) {

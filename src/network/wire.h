@@ -79,11 +79,11 @@ class Wire {
     }
   }
 
-  boost::asio::awaitable<std::size_t> write(Buffers buffers, ErrorCode& error) {
+  boost::asio::awaitable<std::size_t> write(const Buffers& buffers, ErrorCode& error) {
     if (tls_) {
-      return boost::asio::async_write(*tls_, std::move(buffers), redirected(error));
+      return boost::asio::async_write(*tls_, buffers, redirected(error));
     }
-    return boost::asio::async_write(socket_, std::move(buffers), redirected(error));
+    return boost::asio::async_write(socket_, buffers, redirected(error));
   }
 
   // What is under way ends with an error; the connection can still be used.

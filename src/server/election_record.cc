@@ -186,11 +186,11 @@ Result<std::size_t> ElectionRecord::extend(std::uint64_t first, std::span<const 
     return std::unexpected(written.error());
   }
   unsure_ = false;
-  follow(std::move(next), folded_ + added.size());
+  follow(next, folded_ + added.size());
   return added.size();
 }
 
-void ElectionRecord::follow(std::shared_ptr<const MainLog> log, std::uint64_t size) {
+void ElectionRecord::follow(const std::shared_ptr<const MainLog>& log, std::uint64_t size) {
   {
     const std::lock_guard lock(mutex_);
     log_ = log;
@@ -210,7 +210,7 @@ Result<void> ElectionRecord::catch_up() {
   if (now->election() == nullptr || now->election()->id() != election_->id()) {
     return fail(Errc::rejected, files_.root().string() + ": the main log is another election's");
   }
-  follow(std::move(now), size);
+  follow(now, size);
   return {};
 }
 

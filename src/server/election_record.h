@@ -83,7 +83,7 @@ class ElectionRecord {
                  std::shared_ptr<const protocol::MainLog> log, std::uint64_t size);
   // Under writing_: the fold of the files, if they hold more than what was folded.
   Result<void> catch_up();
-  void follow(std::shared_ptr<const protocol::MainLog> log, std::uint64_t size);
+  void follow(const std::shared_ptr<const protocol::MainLog>& log, std::uint64_t size);
 
   runtime::DirectoryRecord files_;
   const crypto::Evaluator* evaluator_;

@@ -48,8 +48,7 @@ class Workers {
   void tell_fault() {
     try {
       on_fault_();
-    } catch (...) {
-      // No memory for that either.
+    } catch (...) {  // NOLINT(bugprone-empty-catch): no memory for that either
     }
   }
 
