@@ -96,9 +96,9 @@ void Loop::run() {
   while (!io_.stopped()) {
     try {
       io_.run();
-    } catch (...) {
       // Nothing of ours throws but for want of memory: what was to be done then is lost, the other
       // connections are not.
+    } catch (...) {  // NOLINT(bugprone-empty-catch): see above
     }
   }
 }
@@ -143,8 +143,7 @@ asio::awaitable<void> Loop::accept(tcp::acceptor& acceptor) {
     }
     try {
       admit(std::move(socket));
-    } catch (...) {
-      // No memory for this one; others will come.
+    } catch (...) {  // NOLINT(bugprone-empty-catch): no memory for this one; others will come
     }
   }
 }
