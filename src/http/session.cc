@@ -329,9 +329,9 @@ asio::awaitable<void> Session::read_body() {
   RequestParser::State state = parser_.step();
   if (state == RequestParser::State::more && parser_.head().expects_continue) {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    std::vector<asio::const_buffer> buffers{asio::buffer(kContinue)};
+    const std::vector<asio::const_buffer> buffers{asio::buffer(kContinue)};
     ErrorCode error;
-    co_await wire_.write(std::move(buffers), error);
+    co_await wire_.write(buffers, error);
     gone_ = gone_ || error;
   }
   while (state == RequestParser::State::more && !gone_) {
@@ -391,7 +391,7 @@ asio::awaitable<void> Session::ask() {
 asio::awaitable<bool> Session::write(std::vector<asio::const_buffer> buffers) {
   arm(shared_.options.write_timeout);
   ErrorCode error;
-  sent_ += co_await wire_.write(std::move(buffers), error);
+  sent_ += co_await wire_.write(buffers, error);
   disarm();
   gone_ = gone_ || error;
   co_return !gone_;
